@@ -1,0 +1,2 @@
+//! `svom-messaging`.
+fn main() {}

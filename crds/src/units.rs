@@ -9,7 +9,8 @@ pub const SIZE_RULE: &str = "self.matches('^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)
 /// What to write instead of a size that is not one.
 pub const SIZE_HINT: &str = "write a whole number with a unit, such as 512Mi, 10Gi or 1Ti";
 /// What a length of time may look like; also the rule's expression in the schema.
-pub const SPAN_RULE: &str = "self.matches('^([1-9][0-9]{0,6}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,6}s)?$') && size(self) > 1";
+pub const SPAN_RULE: &str =
+    "self.matches('^([1-9][0-9]{0,6}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,6}s)?$') && size(self) > 1";
 /// What to write instead of a length of time that is not one.
 pub const SPAN_HINT: &str =
     "write whole hours, minutes and seconds in this order, such as 30s, 10m, 168h or 1h30m";

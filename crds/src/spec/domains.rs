@@ -52,7 +52,8 @@ pub struct Domain {
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max_messages_per_queue: i64,
 
-    /// What a full domain or queue does with the next message.
+    /// What a full domain or queue does with the next message. `Old`: takes it and drops the oldest.
+    /// `New`: refuses it, and the publisher is told so.
     #[serde(default)]
     pub discard: Discard,
 
@@ -62,7 +63,8 @@ pub struct Domain {
     #[x_kube(validation = Rule::new(crate::units::SPAN_RULE).message(crate::units::SPAN_HINT))]
     pub duplicate_window: Span,
 
-    /// What becomes of the domain's messages when it is removed from the resource.
+    /// What becomes of the domain's messages when it is removed from the resource. `Retain`: they
+    /// are kept, and taken up again by a domain of the same name. `Delete`: they are deleted.
     #[serde(default)]
     pub on_delete: OnDelete,
 }
@@ -72,7 +74,10 @@ impl Domain {
     pub fn new(name: &str, programs: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
-            programs: programs.iter().map(|program| (*program).to_owned()).collect(),
+            programs: programs
+                .iter()
+                .map(|program| (*program).to_owned())
+                .collect(),
             replicas: None,
             max_age: a_week(),
             max_bytes: one_gibibyte(),

@@ -7,7 +7,7 @@ mod tls;
 mod users;
 
 pub use domains::{Discard, Domain, mission_domains};
-pub use pod::{External, ExternalType, Image, PodOptions, PullPolicy, SecretRef};
+pub use pod::{External, ExternalType, Image, PodOptions, PullPolicy, Resources, SecretRef};
 pub use storage::{OnDelete, Rollout, Storage};
 pub use tls::{ClientCertificates, Issuer, Managed, Tls};
 pub use users::{Authentication, Deliver, Durable, User};

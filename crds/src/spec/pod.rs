@@ -1,6 +1,7 @@
 //! What concerns Kubernetes alone.
 
-use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration, TopologySpreadConstraint};
+use k8s_openapi::api::core::v1::{Affinity, Toleration, TopologySpreadConstraint};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,8 @@ pub enum ExternalType {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct External {
-    /// How it is reached.
+    /// How it is reached. `LoadBalancer`: by an address of its own, given by the platform.
+    /// `NodePort`: by a port on every node.
     #[serde(default, rename = "type")]
     pub type_: ExternalType,
     /// Annotations of the Service, for the platform's load balancer.
@@ -84,13 +86,24 @@ pub struct External {
     pub hostnames: Vec<String>,
 }
 
+/// Processor and memory, as Kubernetes writes them: `cpu`, `memory`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// What is set aside for a server.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, Quantity>,
+    /// What a server may take at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
+}
+
 /// Settings of the servers' pods.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PodOptions {
     /// Processor and memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    pub resources: Option<Resources>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,

@@ -8,7 +8,9 @@ use crate::units::{Size, Span};
 
 /// What becomes of stored messages (and, for the whole bus, of volumes and credentials) when their
 /// owner is removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum OnDelete {
     /// Kept, and taken up again by a domain or resource of the same name.
     #[default]
@@ -40,7 +42,8 @@ pub struct Storage {
     #[x_kube(validation = Rule::new("self == 'Always' || (self.matches('^([1-9][0-9]{0,6}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,6}s)?$') && size(self) > 1)").message("write Always, or a length of time such as 10s or 2m"))]
     pub sync: String,
 
-    /// What becomes of volumes, authorities and credentials when the resource is deleted.
+    /// What becomes of volumes, authorities and credentials when the resource is deleted. `Retain`:
+    /// they are kept, and taken up again by a resource of the same name. `Delete`: they are deleted.
     #[serde(default)]
     pub on_delete: OnDelete,
 }

@@ -23,8 +23,11 @@ pub enum ClientCertificates {
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
     /// Who signs the certificates that clients see. The routes between servers always have an
-    /// authority of their own.
-    #[serde(default)]
+    /// authority of their own. Left out: an authority that is made and kept for this bus.
+    //
+    // Skipped at its default so that the schema has none: a default that the API server had written
+    // down as `managed` would stand beside a `secretRef` that is applied later, and be refused.
+    #[serde(default, skip_serializing_if = "Issuer::is_default")]
     pub issuer: Issuer,
 
     /// Further names under which clients reach the servers, put into their certificates.
@@ -33,7 +36,9 @@ pub struct Tls {
     #[x_kube(validation = Rule::new("self.all(n, n.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))").message("write DNS names in lower case, such as bus.example.org or *.example.org"))]
     pub extra_dns_names: Vec<String>,
 
-    /// Whether clients must show a certificate besides their password or NKey.
+    /// Whether clients must show a certificate besides their password or NKey. `None`: they show
+    /// none. `Required`: every client shows one, and each user's credentials hold it; it is a setting
+    /// of the whole bus, since nats-server knows no "optional".
     #[serde(default)]
     pub client_certificates: ClientCertificates,
 }
@@ -51,6 +56,12 @@ pub struct Issuer {
     /// and `tls.key`, and, where the certificate is not self-signed, `ca.crt` (what clients trust).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
+}
+
+impl Issuer {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Issuer {

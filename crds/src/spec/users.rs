@@ -42,13 +42,13 @@ pub struct User {
     /// Queues it may publish to: `data.vhf`, all of a domain (`data.*`), or one program of every
     /// domain (`*.too`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 40), inner(length(min = 3, max = 65)))]
+    #[schemars(length(max = 40), inner(length(min = 1, max = 65)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(q, q.matches('^([a-z][-_a-z0-9]*[.]([*]|[a-z0-9][-_a-z0-9]*)|[*][.][a-z0-9][-_a-z0-9]*)$'))").message("write queues such as data.vhf, data.* or *.too; *.* and > are not granted: name what is needed"))]
     pub publish: Vec<String>,
 
     /// Queues it may subscribe to live, in the same form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 40), inner(length(min = 3, max = 65)))]
+    #[schemars(length(max = 40), inner(length(min = 1, max = 65)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(q, q.matches('^([a-z][-_a-z0-9]*[.]([*]|[a-z0-9][-_a-z0-9]*)|[*][.][a-z0-9][-_a-z0-9]*)$'))").message("write queues such as data.vhf, data.* or *.too; *.* and > are not granted: name what is needed"))]
     pub subscribe: Vec<String>,
 
@@ -59,7 +59,8 @@ pub struct User {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub durables: Vec<Durable>,
 
-    /// How the user proves who it is.
+    /// How the user proves who it is. `Password`: a name and a password. `NKey`: a key pair, of which
+    /// the server knows only the public key.
     #[serde(default)]
     pub authentication: Authentication,
 
@@ -79,8 +80,8 @@ pub struct Durable {
     pub name: String,
 
     /// Queues it reads, all of one domain and within what the user may subscribe to.
-    #[schemars(length(min = 1, max = 24), inner(length(min = 3, max = 65)))]
-    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(q, q.matches('^[a-z][-_a-z0-9]*[.]([*]|[a-z0-9][-_a-z0-9]*)$'))").message("write queues of one domain, such as data.vhf or data.*; a durable cannot span domains"))]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 65)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(q, q.matches('^[-_a-z0-9]+[.]([*]|[-_a-z0-9]+)$'))").message("write queues of one domain, such as data.vhf or data.*; a durable cannot span domains"))]
     pub queues: Vec<String>,
 
     /// How long a reader may take to acknowledge a message before it is delivered again.
@@ -98,7 +99,8 @@ pub struct Durable {
     #[schemars(range(min = 1, max = 100_000))]
     pub max_ack_pending: i32,
 
-    /// Where it begins when it is first made.
+    /// Where it begins when it is first made. `All`: with the oldest message that is kept. `Last`:
+    /// with the newest one of its queues. `New`: with the first one that comes after.
     #[serde(default)]
     pub deliver: Deliver,
 }

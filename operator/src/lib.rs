@@ -1,2 +1,11 @@
 //! The shells around `svom-plan`: each turns a plan into acts on one outside world, and that world
 //! into what the plan observes. Nothing in here decides.
+
+pub mod cli;
+pub mod local;
+pub mod mint;
+pub mod nats;
+pub mod nats_server;
+pub mod resource;
+pub mod store;
+pub mod table;

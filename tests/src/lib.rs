@@ -1,1 +1,29 @@
-//! Test harness.
+//! What the suites share: a bus to test, stock clients to drive, and words for what was found.
+//!
+//! The suites (`tests/tests/`) know a bus only as [`bus::Bus`]; the local runner serves it here, a
+//! Kubernetes cluster can serve the same. What a resource grants is computed from its text alone
+//! ([`rights`]), never with the product's own plan, so that a mistake there cannot hide itself.
+//! Nothing here waits for a length of time: every wait is for something, with a deadline
+//! ([`poll`]).
+
+pub mod audit;
+pub mod bare;
+pub mod bus;
+pub mod client;
+pub mod command;
+pub mod generated;
+pub mod load;
+pub mod local;
+pub mod poll;
+pub mod ports;
+pub mod processes;
+pub mod program;
+pub mod python;
+pub mod raw;
+pub mod report;
+pub mod rights;
+pub mod sizes;
+pub mod slots;
+pub mod tls;
+pub mod traffic;
+pub mod volumes;

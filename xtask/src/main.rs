@@ -1,2 +1,57 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask generate | test | proof | bench`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod gate;
+mod generate;
+mod machine;
+mod proof;
+mod root;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the files that are made from the source: the CRD, the chart's copy of it, the reference
+    Generate {
+        /// Writes nothing; fails with the names of the files that differ
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs every check and every test, and ends with "N passed, N failed, N skipped"
+    Test,
+    /// Runs the tests at their full depth and the benches, and writes docs/proof/DATE.md
+    Proof,
+    /// Measures, each figure beside its control in the same run
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What to measure and how: see `cargo xtask bench --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Generate { check } => generate::run(check),
+        Command::Test => gate::run(gate::Level::Gate).map(|report| report.tally.good()),
+        Command::Proof => proof::run(),
+        Command::Bench { words } => bench::run(&words),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -20,10 +20,12 @@ pub mod server_config;
 pub mod status;
 pub mod topology;
 pub mod valid;
+pub mod want;
 
 pub use problem::Problem;
 pub use secret::Secret;
 pub use valid::Valid;
+pub use want::{Want, wanted};
 
 /// Seconds since 1970-01-01T00:00:00Z.
 pub type UnixSeconds = i64;

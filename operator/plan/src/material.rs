@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::UnixSeconds;
 use crate::secret::Secret;
 use crate::valid::UserName;
-use crate::UnixSeconds;
 
 /// The two authorities. One signs what clients see, the other only the routes between servers, so
 /// that a client's certificate never opens a route.
@@ -130,6 +130,7 @@ pub struct Material {
     pub leaves: BTreeMap<LeafName, CertificateAndKey>,
     /// The operator's own keys.
     pub operator: Option<OperatorKeys>,
-    /// The users' credentials, of every user that ever had some and was not deleted.
+    /// The users' credentials. Those of a user that left the resource stay where they are persisted,
+    /// and are here again with a user of the same name.
     pub users: BTreeMap<UserName, Credential>,
 }

@@ -17,6 +17,11 @@ pub const PROBE_SUBJECT: &str = "svom.probe";
 /// A stream that never exists: a publish that expects it is answered and stored nowhere.
 pub const NO_SUCH_STREAM: &str = "svom-no-such-stream";
 
+/// Server of a bus: its name and its number from 0, as a StatefulSet numbers its pods.
+pub fn server(bus: &str, number: u8) -> String {
+    format!("{bus}-{number}")
+}
+
 /// Stream of a domain: its name in capitals.
 pub fn stream(domain: &DomainName) -> String {
     domain.as_str().to_ascii_uppercase()
@@ -44,9 +49,11 @@ pub fn consumer(user: &UserName, durable: &DurableName) -> String {
     format!("{user}_{durable}")
 }
 
-/// Subject to which a durable subscription is delivered.
-pub fn deliver_subject(user: &UserName, durable: &DurableName) -> String {
-    format!("deliver.{user}.{durable}")
+/// Subject to which a durable subscription is delivered. It holds the domain: a consumer with unread
+/// messages is kept when its durable moves to another domain, and must not go on delivering what the
+/// user may no longer read.
+pub fn deliver_subject(domain: &DomainName, user: &UserName, durable: &DurableName) -> String {
+    format!("deliver.{domain}.{user}.{durable}")
 }
 
 /// Group in which the readers of a durable subscription share the work. Groups are shared across

@@ -49,4 +49,6 @@ pub struct ServerFiles {
     pub route_pem: String,
     /// Authority that signs what other servers show.
     pub route_ca: String,
+    /// Where the server logs to. Absent where what it prints is collected, as on Kubernetes.
+    pub log: Option<String>,
 }

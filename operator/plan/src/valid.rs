@@ -1,5 +1,6 @@
 //! A resource whose every rule holds, in types that cannot say anything else. What builds from it
-//! never looks at the raw resource again.
+//! never looks at the raw resource again. It can be written down, so that what is in force is known
+//! to the next run.
 
 mod check;
 
@@ -7,13 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-pub use check::validate;
+use serde::{Deserialize, Serialize};
+
+pub use check::{expand, room_for_messages, validate};
 pub use svom_crds::spec::{Deliver, Discard, OnDelete};
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
         pub struct $type(String);
 
         impl $type {
@@ -50,7 +54,7 @@ name!(
 );
 
 /// A queue that the resource declares; its text, `domain.program`, is its subject.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Queue {
     /// Domain of the queue.
     pub domain: DomainName,
@@ -65,7 +69,7 @@ impl fmt::Display for Queue {
 }
 
 /// When a server makes sure that messages are on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sync {
     /// Before it acknowledges them.
     Always,
@@ -74,7 +78,7 @@ pub enum Sync {
 }
 
 /// Who signs the certificates that clients see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Issuer {
     /// An authority that is made and kept for this bus.
     Managed {
@@ -89,7 +93,7 @@ pub enum Issuer {
 }
 
 /// Certificates.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tls {
     /// Who signs.
     pub issuer: Issuer,
@@ -104,7 +108,7 @@ pub struct Tls {
 }
 
 /// A domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
     /// Programs; never empty.
     pub programs: BTreeSet<String>,
@@ -125,11 +129,11 @@ pub struct Domain {
 }
 
 /// A right to subscribe, as it was written: what the client may subscribe to in one go.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pattern(pub String);
 
 /// A durable subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Durable {
     /// Domain that it reads.
     pub domain: DomainName,
@@ -146,7 +150,7 @@ pub struct Durable {
 }
 
 /// How a user proves who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Authentication {
     /// A name and a password.
     Password,
@@ -155,7 +159,7 @@ pub enum Authentication {
 }
 
 /// A user with its rights, expanded to the queues that the resource declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Queues that it may publish to.
     pub publish: BTreeSet<Queue>,
@@ -173,7 +177,7 @@ pub struct User {
 
 /// Something that a change may lose, as the allow-loss annotation names it: `domain/data` or
 /// `durable/pipeline.ingest`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum MayLose {
     /// Messages of the domain.
     Domain(DomainName),
@@ -182,7 +186,7 @@ pub enum MayLose {
 }
 
 /// A resource whose every rule holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Valid {
     /// Name of the resource, and of the cluster.
     pub name: String,

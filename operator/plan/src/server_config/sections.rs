@@ -1,0 +1,195 @@
+//! The sections of a server's configuration, as types. Everything that has a dangerous default is
+//! said; everything else that has a good one is not.
+//!
+//! Fields stand in the order of the alphabet: the server's digest is made of sorted keys, and the
+//! text that is written here is what the digest is worked out from.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Around;
+use crate::names;
+use crate::topology::Server;
+use crate::valid::Sync;
+
+/// Largest message, 1 MiB: the server's own default, said so that no other release changes it.
+const MAX_PAYLOAD: u64 = 1 << 20;
+/// How long a connection may take to say who it is. After a restart all clients come at once, and
+/// the hash of a password that a person chose takes the server 50 ms and more: with the default of
+/// 2 seconds they would be turned away and come again.
+const AUTHORIZATION_SECONDS: u32 = 10;
+/// How long a TLS handshake may take, for the same reason.
+const TLS_SECONDS: u32 = 5;
+/// Over how long a server that is leaving closes its clients: the shortest that servers accept.
+const LAME_DUCK_DURATION: &str = "30s";
+/// How long it waits before it closes the first. The default of 10 seconds is meant for several
+/// servers that leave together, so that clients do not move from one to the next; here they leave
+/// one at a time, and leaderships have moved before this begins, so waiting only lengthens a rollout.
+const LAME_DUCK_GRACE_PERIOD: &str = "1s";
+/// Size at which a log moves aside, bytes.
+const LOG_BYTES: u64 = 8 << 20;
+/// How many logs of a server are kept, the one that is written with them.
+const LOG_FILES: u32 = 4;
+/// Name that servers show one another beside the password of the routes.
+const ROUTE_USER: &str = "route";
+
+/// The whole of it.
+#[derive(Serialize)]
+pub(super) struct Config<'a> {
+    accounts: &'a RawValue,
+    authorization: ClientAuthorization,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Cluster<'a>>,
+    host: IpAddr,
+    jetstream: JetStream<'a>,
+    lame_duck_duration: &'static str,
+    lame_duck_grace_period: &'static str,
+    /// Anyone with a user can make a server write a line for each thing it refuses: so the log moves
+    /// aside when it is large, and old ones are deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logfile_max_num: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logfile_size_limit: Option<u64>,
+    max_payload: u64,
+    port: u16,
+    /// Not on the command line: a reload forgets it there and is refused, since JetStream in a cluster
+    /// wants a name.
+    server_name: &'a str,
+    system_account: &'static str,
+    tls: Tls<'a>,
+}
+
+#[derive(Serialize)]
+struct ClientAuthorization {
+    timeout: u32,
+}
+
+#[derive(Serialize)]
+struct Cluster<'a> {
+    authorization: RouteAuthorization<'a>,
+    host: IpAddr,
+    name: &'a str,
+    no_advertise: bool,
+    port: u16,
+    routes: Vec<String>,
+    tls: Tls<'a>,
+}
+
+#[derive(Serialize)]
+struct RouteAuthorization<'a> {
+    password: &'a str,
+    timeout: u32,
+    user: &'static str,
+}
+
+#[derive(Serialize)]
+struct JetStream<'a> {
+    max_file_store: u64,
+    max_memory_store: u64,
+    store_dir: &'a str,
+    strict: bool,
+    sync_interval: String,
+}
+
+#[derive(Serialize)]
+struct Tls<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<&'a str>,
+    cert_file: &'a str,
+    key_file: &'a str,
+    timeout: u32,
+    verify: bool,
+}
+
+pub(super) fn config<'a>(around: &Around<'a>, server: &'a Server) -> Config<'a> {
+    let files = &server.files;
+    let verify = around.valid.tls.client_certificates;
+    Config {
+        accounts: around.accounts,
+        authorization: ClientAuthorization {
+            timeout: AUTHORIZATION_SECONDS,
+        },
+        cluster: cluster(around, server),
+        host: server.listen,
+        jetstream: jetstream(around, server),
+        lame_duck_duration: LAME_DUCK_DURATION,
+        lame_duck_grace_period: LAME_DUCK_GRACE_PERIOD,
+        log_file: files.log.as_deref(),
+        logfile_max_num: files.log.is_some().then_some(LOG_FILES),
+        logfile_size_limit: files.log.is_some().then_some(LOG_BYTES),
+        max_payload: MAX_PAYLOAD,
+        port: server.client_port,
+        server_name: &server.name,
+        system_account: names::SYSTEM_ACCOUNT,
+        tls: Tls {
+            ca_file: verify.then_some(&files.client_ca),
+            cert_file: &files.client_pem,
+            key_file: &files.client_pem,
+            timeout: TLS_SECONDS,
+            verify,
+        },
+    }
+}
+
+/// A single server has no cluster: with one, JetStream would wait for a second server for ever.
+fn cluster<'a>(around: &Around<'a>, server: &'a Server) -> Option<Cluster<'a>> {
+    let servers = &around.topology.servers;
+    let files = &server.files;
+    let password = around.keys.route_password.reveal();
+    (servers.len() > 1).then(|| Cluster {
+        authorization: RouteAuthorization {
+            password,
+            timeout: AUTHORIZATION_SECONDS,
+            user: ROUTE_USER,
+        },
+        host: server.listen,
+        name: &around.topology.cluster,
+        // Addresses that servers tell clients of match no name in their certificates.
+        no_advertise: true,
+        port: server.route_port,
+        // All of them, itself too: the first election waits for exactly as many servers as there are
+        // routes, and so one configuration can serve all.
+        routes: servers
+            .iter()
+            .map(|server| route(server, password))
+            .collect(),
+        tls: Tls {
+            ca_file: Some(&files.route_ca),
+            cert_file: &files.route_pem,
+            key_file: &files.route_pem,
+            timeout: TLS_SECONDS,
+            verify: true,
+        },
+    })
+}
+
+fn jetstream<'a>(around: &Around<'a>, server: &'a Server) -> JetStream<'a> {
+    JetStream {
+        // A quarter of the volume is left for what the store takes beside the messages.
+        max_file_store: around.valid.storage_size / 4 * 3,
+        // Every stream is kept in files; the default would be three quarters of the machine's memory.
+        max_memory_store: 0,
+        store_dir: &server.files.store_dir,
+        // Without it a user purged another stream through a reply subject.
+        strict: true,
+        sync_interval: match around.valid.sync {
+            Sync::Always => "always".to_owned(),
+            Sync::Every(interval) => format!("{}s", interval.as_secs()),
+        },
+    }
+}
+
+fn route(server: &Server, password: &str) -> String {
+    let host = match server.route_host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => server.route_host.clone(),
+    };
+    format!(
+        "nats-route://{ROUTE_USER}:{password}@{host}:{}",
+        server.route_port
+    )
+}

@@ -1,0 +1,352 @@
+//! The conditions: what is and is not so, why, and what to do.
+
+use svom_crds::status::{Condition, Truth};
+
+use super::{Findings, ProofFinding, Setting, rfc3339};
+use crate::change::Effect;
+
+/// One condition before it has a time.
+struct Finding {
+    type_: &'static str,
+    status: Truth,
+    reason: &'static str,
+    message: String,
+}
+
+fn so(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Finding {
+    Finding {
+        type_,
+        status: Truth::True,
+        reason,
+        message: message.into(),
+    }
+}
+
+fn not(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Finding {
+    Finding {
+        type_,
+        status: Truth::False,
+        reason,
+        message: message.into(),
+    }
+}
+
+/// All conditions, in a fixed order. `Ready` is always there; `Reconciling`, `Stalled` and `Paused`
+/// only while they are true, and never both of the first two.
+pub(super) fn conditions(setting: &Setting<'_>, findings: &Findings) -> Vec<Condition> {
+    let parts = [
+        cluster_formed(setting, findings),
+        quorum_available(findings),
+        settled(findings),
+        tls_ready(findings),
+        queues_synced(findings),
+        users_synced(findings),
+        proven(
+            "AccessVerified",
+            &findings.access,
+            "checks of users' rights",
+        ),
+        proven(
+            "DataPathVerified",
+            &findings.data_path,
+            "checks of a message's way",
+        ),
+    ];
+    let stalled = stalled(findings);
+    let mut all = vec![ready(setting, findings, &parts, stalled.as_ref())];
+    if stalled.is_none()
+        && let Some(reconciling) = reconciling(findings, &parts)
+    {
+        all.push(reconciling);
+    }
+    all.extend(stalled);
+    if setting.valid.paused {
+        all.push(so(
+            "Paused",
+            "Paused",
+            "spec.paused is true: it is observed and nothing is changed",
+        ));
+    }
+    all.extend(parts);
+    all.into_iter()
+        .map(|finding| dated(setting, findings, finding))
+        .collect()
+}
+
+fn dated(setting: &Setting<'_>, findings: &Findings, finding: Finding) -> Condition {
+    let before = setting
+        .before
+        .and_then(|before| {
+            before
+                .conditions
+                .iter()
+                .find(|one| one.type_ == finding.type_)
+        })
+        .filter(|before| before.status == finding.status);
+    Condition {
+        type_: finding.type_.to_owned(),
+        status: finding.status,
+        reason: finding.reason.to_owned(),
+        message: finding.message,
+        last_transition_time: before.map_or_else(
+            || rfc3339(findings.now),
+            |before| before.last_transition_time.clone(),
+        ),
+        observed_generation: Some(setting.generation),
+    }
+}
+
+fn ready(
+    setting: &Setting<'_>,
+    findings: &Findings,
+    parts: &[Finding],
+    stalled: Option<&Finding>,
+) -> Finding {
+    if let Some(stalled) = stalled {
+        return not("Ready", stalled.reason, stalled.message.clone());
+    }
+    if let Some(changing) = &findings.changing {
+        return not("Ready", "Reconciling", changing.clone());
+    }
+    if setting.valid.paused && !findings.waiting.is_empty() {
+        let what: Vec<&str> = findings
+            .waiting
+            .iter()
+            .map(|change| change.what.as_str())
+            .collect();
+        let message = format!("paused, and these changes wait: {}", what.join("; "));
+        return not("Ready", "PausedWithChanges", message);
+    }
+    match parts.iter().find(|part| part.status != Truth::True) {
+        Some(part) => Finding {
+            type_: "Ready",
+            status: part.status,
+            reason: part.reason,
+            message: part.message.clone(),
+        },
+        None => so(
+            "Ready",
+            "Proven",
+            format!(
+                "{} server(s), {} queues and {} user(s) are in force and proven",
+                findings.servers.len(),
+                setting.valid.queues().count(),
+                setting.valid.users.len(),
+            ),
+        ),
+    }
+}
+
+/// Only what a person must mend.
+fn stalled(findings: &Findings) -> Option<Finding> {
+    if let Some(problem) = findings.problems.first() {
+        let more = match findings.problems.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        let message = format!(
+            "{problem}{more}; the last good state stays in force, less what this one takes away"
+        );
+        return Some(so("Stalled", "InvalidSpec", message));
+    }
+    let refused: Vec<String> = findings
+        .refused
+        .iter()
+        .filter(|change| change.effect == Effect::Refuse)
+        .map(ToString::to_string)
+        .collect();
+    (!refused.is_empty()).then(|| so("Stalled", "ChangeRefused", refused.join("; ")))
+}
+
+fn reconciling(findings: &Findings, parts: &[Finding]) -> Option<Finding> {
+    let changing = findings.changing.clone();
+    let open = || {
+        parts
+            .iter()
+            .find(|part| part.status != Truth::True)
+            .map(|part| part.message.clone())
+    };
+    changing
+        .or_else(open)
+        .map(|message| so("Reconciling", "Progressing", message))
+}
+
+fn cluster_formed(setting: &Setting<'_>, findings: &Findings) -> Finding {
+    const TYPE: &str = "ClusterFormed";
+    let wanted = usize::from(setting.valid.replicas);
+    match (&findings.meta_leader, findings.cluster_size) {
+        (Some(leader), Some(size)) if size == wanted => so(
+            TYPE,
+            "Formed",
+            format!("{size} server(s) form the cluster, led by {leader}"),
+        ),
+        (Some(_), Some(size)) => not(
+            TYPE,
+            "MembersMissing",
+            format!("{size} of {wanted} servers are members of the JetStream meta group"),
+        ),
+        (Some(_), None) | (None, _) => not(
+            TYPE,
+            "NoMetaLeader",
+            format!(
+                "the JetStream meta group has no leader; {} of {wanted} servers answer (the first start needs all of them)",
+                findings
+                    .servers
+                    .iter()
+                    .filter(|server| server.config_digest.is_some())
+                    .count()
+            ),
+        ),
+    }
+}
+
+fn quorum_available(findings: &Findings) -> Finding {
+    const TYPE: &str = "QuorumAvailable";
+    let without: Vec<&str> = findings
+        .streams
+        .iter()
+        .filter(|(_, stream)| stream.leader.is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if findings.streams.is_empty() {
+        Finding {
+            type_: TYPE,
+            status: Truth::Unknown,
+            reason: "NotObserved",
+            message: "the streams could not be looked at".to_owned(),
+        }
+    } else if without.is_empty() {
+        so(TYPE, "EveryStreamLed", "every stream has a leader")
+    } else {
+        not(
+            TYPE,
+            "NoLeader",
+            format!(
+                "no leader for {}: publishing to it is refused until a majority of its servers is back",
+                without.join(", ")
+            ),
+        )
+    }
+}
+
+fn settled(findings: &Findings) -> Finding {
+    const TYPE: &str = "Settled";
+    for server in &findings.servers {
+        if let Some(trouble) = &server.trouble {
+            return not(TYPE, "ServerDown", format!("{}: {trouble}", server.name));
+        }
+    }
+    for server in &findings.servers {
+        if !server.behind.is_empty() {
+            let message = format!(
+                "{} does not hold everything yet of {}",
+                server.name,
+                server.behind.join(", ")
+            );
+            return not(TYPE, "CatchingUp", message);
+        }
+    }
+    if let Some(failure) = findings.failures.first() {
+        return not(TYPE, "StepFailed", failure.clone());
+    }
+    so(
+        TYPE,
+        "Settled",
+        "every server is healthy and every replica holds everything",
+    )
+}
+
+fn tls_ready(findings: &Findings) -> Finding {
+    const TYPE: &str = "TLSReady";
+    let served = findings.servers.iter().find_map(|server| {
+        server
+            .certificate_trouble
+            .as_ref()
+            .map(|trouble| format!("{}: {trouble}", server.name))
+    });
+    match (served, findings.authority_warnings.first()) {
+        (Some(trouble), _) => not(TYPE, "CertificateTrouble", trouble),
+        // Everything works until then, and for months: it is told, and the bus stays ready.
+        (None, Some(warning)) => so(TYPE, "AuthorityEnds", warning.clone()),
+        (None, None) => so(
+            TYPE,
+            "CertificatesServed",
+            "every server serves the certificate that is wanted",
+        ),
+    }
+}
+
+fn queues_synced(findings: &Findings) -> Finding {
+    const TYPE: &str = "QueuesSynced";
+    let stream = findings.streams.iter().find_map(|(name, stream)| {
+        stream
+            .trouble
+            .as_ref()
+            .map(|trouble| format!("{name}: {trouble}"))
+    });
+    let durable = findings
+        .durables
+        .iter()
+        .find_map(|((user, durable), trouble)| {
+            trouble
+                .as_ref()
+                .map(|trouble| format!("{user}.{durable}: {trouble}"))
+        });
+    match stream.or(durable) {
+        Some(trouble) => not(TYPE, "QueueTrouble", trouble),
+        None if findings.streams.is_empty() => {
+            not(TYPE, "NotObserved", "the streams could not be looked at")
+        }
+        None => so(
+            TYPE,
+            "InForce",
+            "streams and durable subscriptions are as wanted",
+        ),
+    }
+}
+
+fn users_synced(findings: &Findings) -> Finding {
+    const TYPE: &str = "UsersSynced";
+    let behind: Vec<&str> = findings
+        .servers
+        .iter()
+        .filter(|server| !server.has_wanted_configuration())
+        .map(|server| server.name.as_str())
+        .collect();
+    if behind.is_empty() {
+        so(
+            TYPE,
+            "InForce",
+            "every server has the users and rights that are wanted",
+        )
+    } else {
+        not(
+            TYPE,
+            "ConfigurationBehind",
+            format!(
+                "{} has not the configuration that is wanted in force",
+                behind.join(", ")
+            ),
+        )
+    }
+}
+
+fn proven(type_: &'static str, proof: &ProofFinding, what: &str) -> Finding {
+    match proof.failed.first() {
+        Some((whose, words)) => not(
+            type_,
+            "ProofFailed",
+            format!(
+                "{} of {} {what} did not hold; first {whose}: {words}",
+                proof.failed.len(),
+                proof.tried
+            ),
+        ),
+        None if proof.tried == 0 => not(type_, "NotProven", format!("{what} were not proven yet")),
+        None => so(
+            type_,
+            "Proven",
+            format!("{} {what} hold against the live servers", proof.tried),
+        ),
+    }
+}

@@ -1,0 +1,228 @@
+//! The recipe for one bus on this machine: observe, plan, mint, apply, prove, report.
+//!
+//! In: a resource, the state folder, the servers' processes. Out: a bus that is as the resource wants
+//! it, and a status that says whether it is. What to do is decided by `svom_plan`; this calls it and
+//! carries it out. It persists before it uses, so that it may be cut short anywhere.
+
+mod apply;
+mod clients;
+mod files;
+mod findings;
+mod judge;
+mod standing;
+mod summary;
+mod work;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use svom_crds::SvomMessagingStatus;
+use svom_plan::change::Change;
+use svom_plan::status::{Findings, Setting, is_ready, status};
+use svom_plan::{Problem, UnixSeconds, Valid};
+use tokio::sync::watch;
+
+use super::folder::Folder;
+use super::process::{Servers, States};
+use super::run::clock::now;
+use crate::store::{Files, Store, StoreError};
+use apply::Next;
+use standing::Standing;
+
+pub use work::ApplyAnswer;
+
+/// Why a piece of work is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The resource is wrong.
+    #[error("{0}")]
+    Resource(String),
+    /// The state folder was made for something that this resource cannot become.
+    #[error("{0}")]
+    Refused(String),
+    /// A secret or a file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What a server's configuration cannot say, or does not fit.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Problems(Vec<Problem>),
+    /// The operator's own connections.
+    #[error(transparent)]
+    Connection(#[from] crate::nats::bus::BusError),
+    /// Anything else, in words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl BusError {
+    /// The problems of the resource, where that is what is wrong; else the error itself.
+    fn problems(self) -> Result<Vec<Problem>, Self> {
+        match self {
+            Self::Problems(problems) | Self::Store(StoreError::Problems(problems)) => Ok(problems),
+            other => Err(other),
+        }
+    }
+}
+
+/// Where and how a bus runs.
+pub struct Place {
+    /// The state folder.
+    pub folder: Folder,
+    /// Port of the first server.
+    pub port: u16,
+    /// Folder with Secrets that a person brings.
+    pub secrets: Option<PathBuf>,
+    /// Whether the run before this one ended without letting go of the folder.
+    pub after_crash: bool,
+}
+
+/// What is told to the person in front.
+pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Where a piece of work says what it is doing.
+pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// One bus on this machine.
+pub struct Bus {
+    place: Place,
+    store: Store,
+    servers: Servers,
+    /// The resource to begin with.
+    wanted: Valid,
+    standing: Option<Standing>,
+    /// What was asked for last and cannot be had.
+    asked: Asked,
+    retry_at: Option<UnixSeconds>,
+    told: watch::Sender<Value>,
+    /// What was found last, and whether that was good.
+    found: Findings,
+    was_ready: bool,
+    /// The servers' processes when that was found.
+    looked_at: States,
+    before: Option<SvomMessagingStatus>,
+    tell: Tell,
+}
+
+/// What was asked for last and is not in force.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    generation: i64,
+    problems: Vec<Problem>,
+    refused: Vec<Change>,
+    waiting: Vec<Change>,
+}
+
+impl Bus {
+    /// A bus that is not up yet, and where its status is told.
+    ///
+    /// # Errors
+    /// The state folder is not as it should be.
+    pub fn new(
+        place: Place,
+        wanted: Valid,
+        servers: Servers,
+        tell: Tell,
+    ) -> Result<(Self, watch::Receiver<Value>), BusError> {
+        let store = Store::open(
+            Files::default(),
+            place.folder.path().to_owned(),
+            place.secrets.clone(),
+        )?;
+        let (told, status) = watch::channel(Value::Null);
+        let bus = Self {
+            place,
+            store,
+            servers,
+            wanted,
+            standing: None,
+            asked: Asked::default(),
+            retry_at: None,
+            told,
+            found: Findings::default(),
+            was_ready: false,
+            looked_at: States::new(),
+            before: None,
+            tell,
+        };
+        Ok((bus, status))
+    }
+
+    /// Brings the bus up and proves it; what fails on the way is in the findings.
+    async fn bring_up(&mut self, wanted: &Valid, say: Say<'_>) -> Result<(), BusError> {
+        let standing =
+            Standing::bring_up(&self.place, &self.store, &self.servers, wanted, say).await?;
+        self.standing = Some(standing);
+        self.finish(say).await
+    }
+
+    /// Brings the bus that stands to another state and proves it, likewise.
+    async fn bring_to(&mut self, next: Next, say: Say<'_>) -> Result<(), BusError> {
+        if let Some(standing) = &mut self.standing {
+            let brought = standing.bring_to(next, &self.store, &self.servers, say);
+            brought.await?;
+        }
+        self.finish(say).await
+    }
+
+    /// The state that the next run begins from, then queues and proof. The caller looks and reports.
+    async fn finish(&mut self, say: Say<'_>) -> Result<(), BusError> {
+        let Some(standing) = &mut self.standing else {
+            return Ok(());
+        };
+        files::remember(&self.store, &standing.valid)?;
+        standing.sync_queues(&self.servers.states(), say).await;
+        standing.prove(say).await;
+        Ok(())
+    }
+
+    /// Tells that something is being done, before it is: who asks meanwhile must not be told the state
+    /// of before as if it still held.
+    fn announce(&mut self, changing: impl Into<String>) {
+        let mut findings = Findings {
+            now: now(),
+            changing: Some(changing.into()),
+            ..self.found.clone()
+        };
+        findings::mark_down(&mut findings.servers, &self.servers.states());
+        self.tell_status(findings);
+    }
+
+    /// Looks at everything, and tells the status.
+    async fn report(&mut self) -> SvomMessagingStatus {
+        if let Some(standing) = &mut self.standing {
+            let states = self.servers.states();
+            self.found = standing.find(&states, now()).await;
+            self.looked_at = states;
+        }
+        let told = self.tell_status(self.found.clone());
+        self.was_ready = is_ready(&told);
+        told
+    }
+
+    fn tell_status(&mut self, mut findings: Findings) -> SvomMessagingStatus {
+        findings.refused.extend(self.asked.refused.iter().cloned());
+        findings.problems.clone_from(&self.asked.problems);
+        findings.waiting.clone_from(&self.asked.waiting);
+        let standing = self.standing.as_ref();
+        let valid = standing.map_or(&self.wanted, |standing| &standing.valid);
+        let folder = |user| self.store.user_folder(user).display().to_string();
+        let setting = Setting {
+            valid,
+            generation: self.asked.generation,
+            internal: standing.map(Standing::url).unwrap_or_default(),
+            ca: self.store.authority_file().display().to_string(),
+            credentials: valid
+                .users
+                .keys()
+                .map(|user| (user.clone(), folder(user)))
+                .collect(),
+            before: self.before.as_ref(),
+        };
+        let told = status(&setting, &findings);
+        // A status is plain data: it can always be written.
+        self.told
+            .send_replace(serde_json::to_value(&told).unwrap_or_default());
+        self.before = Some(told.clone());
+        told
+    }
+}

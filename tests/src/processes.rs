@@ -1,0 +1,88 @@
+//! The processes of a bus as the system shows them: found by the folder they were started for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A running nats-server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its process id.
+    pub pid: i32,
+    /// Its command line.
+    pub arguments: Vec<String>,
+}
+
+impl Server {
+    /// Whether it was started on a file in this folder.
+    pub fn runs_in(&self, folder: &Path) -> bool {
+        let mut arguments = self.arguments.iter();
+        arguments.any(|argument| Path::new(argument).starts_with(folder))
+    }
+
+    /// The program that runs.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn program(&self) -> Result<PathBuf> {
+        let link = format!("/proc/{}/exe", self.pid);
+        fs::read_link(&link).with_context(|| format!("cannot read {link}"))
+    }
+
+    /// Resident memory, bytes.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn memory(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.pid);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let kibibytes = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.split_whitespace().next())
+            .and_then(|number| number.parse::<u64>().ok())
+            .with_context(|| format!("{path} has no VmRSS"))?;
+        Ok(kibibytes * 1024)
+    }
+}
+
+/// The nats-servers whose command line names the folder or that run in it.
+pub fn servers_of(folder: &Path) -> Vec<Server> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let mut servers: Vec<Server> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| server(pid, folder))
+        .collect();
+    servers.sort_by_key(|server| server.pid);
+    servers
+}
+
+fn server(pid: i32, folder: &Path) -> Option<Server> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let arguments: Vec<String> = line
+        .split(|byte| *byte == 0)
+        .map(|argument| String::from_utf8_lossy(argument).into_owned())
+        .collect();
+    if !arguments.first()?.contains("nats-server") {
+        return None;
+    }
+    let named = arguments
+        .iter()
+        .any(|argument| argument.contains(&*folder.to_string_lossy()));
+    let inside =
+        || fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(folder));
+    (named || inside()).then_some(Server { pid, arguments })
+}
+
+/// Sends a signal; a process that is gone already is no error.
+pub fn signal(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        // The only failures are "gone" and "not ours"; what follows looks whether it is gone.
+        let _ = kill_process(pid, signal);
+    }
+}

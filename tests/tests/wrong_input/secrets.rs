@@ -1,0 +1,436 @@
+//! Credentials and authorities that people bring: what does not fit is refused in words that never
+//! hold the secret, and what fits works with stock clients.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use expect_test::{Expect, expect};
+use nkeys::{KeyPair, KeyPairType};
+use svom_operator::mint::{Item, mint};
+use svom_plan::material::{AuthorityName, Material};
+use svom_plan::want::{CertificateWanted, Usage, Want};
+use svom_tests::bus::{Bus, Credentials, Proof};
+use svom_tests::client::{Client, Library};
+use svom_tests::local::LocalBus;
+use svom_tests::report::Cases;
+use svom_tests::slots::Slot;
+
+use crate::refused_by;
+
+/// A bus of one server with this in its `spec`.
+fn with(spec: &str) -> String {
+    format!(
+        "apiVersion: messaging.svom.eu/v1alpha1\nkind: SvomMessaging\nmetadata: {{name: fsc}}\nspec:\n  replicas: 1\n{spec}"
+    )
+}
+
+fn bring(bus: &LocalBus, secret: &str, keys: &[(&str, &[u8])]) -> Result<()> {
+    let folder = bus.secrets().join(secret);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    for (key, value) in keys {
+        fs::write(folder.join(key), value)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn brought_passwords_that_do_not_fit_are_refused() -> Result<()> {
+    let resource =
+        with("  users:\n    - {name: desk, publish: [data.vhf], secretRef: {name: own}}\n");
+    let bus = LocalBus::prepare(&resource, Slot::shared())?;
+    refused_by(
+        &bus,
+        &mut bus.up_command()?,
+        &expect![[r#"
+        exit code Some(1)
+        making what is missing of keys, certificates and passwords
+        error: spec.users[name=desk].secretRef: Secret own: it is missing or empty: bring password (on one machine: as a file in the folder of this name under --secrets)
+    "#]],
+    )?;
+    fs::create_dir_all(bus.secrets())?;
+    refused_by(
+        &bus,
+        &mut bus.up_command()?,
+        &expect![[r#"
+        exit code Some(1)
+        making what is missing of keys, certificates and passwords
+        error: spec.users[name=desk].secretRef: Secret own: it is missing or empty: bring password (on one machine: as a file in the folder of this name under --secrets)
+    "#]],
+    )?;
+    let seventy_three = "ä".repeat(36) + "x";
+    let seed = KeyPair::new_from_raw(KeyPairType::User, [7; 32])?.seed()?;
+    let cases: [(&[(&str, &[u8])], Expect); 11] = [
+        (
+            &[],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: it is missing or empty: bring password (on one machine: as a file in the folder of this name under --secrets)
+        "#]],
+        ),
+        (
+            &[("passwort", b"x")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: it is missing or empty: bring password (on one machine: as a file in the folder of this name under --secrets)
+        "#]],
+        ),
+        (
+            &[("password", b"")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password is empty
+        "#]],
+        ),
+        (
+            &[("password", seventy_three.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password has 73 bytes, and servers compare only the first 72: choose a shorter one
+        "#]],
+        ),
+        (
+            &[("password", b"pass word\n")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password ends with a newline, which would be part of it: remove the newline at its end (printf instead of echo)
+        "#]],
+        ),
+        (
+            &[("password", b"pass\nword")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password has a control character, which the servers' configuration cannot hold: choose one without
+        "#]],
+        ),
+        (
+            &[("password", b"pass\0word")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password has a NUL byte, and servers compare only what stands before it: choose one without
+        "#]],
+        ),
+        (
+            &[("password", b"pass\tword")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password has a control character, which the servers' configuration cannot hold: choose one without
+        "#]],
+        ),
+        (
+            &[("password", b"pass\xffword")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: password is not text (UTF-8)
+        "#]],
+        ),
+        (
+            &[("nkey.seed", seed.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=desk].secretRef: Secret own: it holds nkey.seed, and the user's authentication is Password: bring password, or write authentication: NKey
+        "#]],
+        ),
+        (
+            &[("password", b"good"), ("nkey.seed", seed.as_bytes())],
+            expect![[r#"
+                exit code Some(1)
+                making what is missing of keys, certificates and passwords
+                error: spec.users[name=desk].secretRef: Secret own: it holds password and nkey.seed: leave exactly one of them
+            "#]],
+        ),
+    ];
+    for (keys, expected) in cases {
+        bring(&bus, "own", keys)?;
+        refused_by(&bus, &mut bus.up_command()?, &expected)?;
+    }
+    // The longest that fits.
+    let longest = "ä".repeat(36);
+    bring(&bus, "own", &[("password", longest.as_bytes())])?;
+    bus.begin()?;
+    let credentials = bus.credentials("desk")?;
+    ensure!(
+        credentials.password()? == longest,
+        "the user is handed another password"
+    );
+    for library in Library::ALL {
+        Client::connect(library, &credentials)?.publish("data.vhf", library.name())?;
+        let almost = Credentials {
+            proof: Proof::Password("ä".repeat(35) + "Ã"),
+            ..credentials.clone()
+        };
+        ensure!(
+            Client::refusal(library, &almost)?.is_some(),
+            "another password of 72 bytes is let in"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn brought_keys_work_and_damaged_ones_are_refused() -> Result<()> {
+    let resource = with(
+        "  users:\n    - {name: seed, publish: [data.vhf], authentication: NKey, secretRef: {name: with-seed}}\n    - {name: public, publish: [data.vhf], authentication: NKey, secretRef: {name: with-public}}\n",
+    );
+    let bus = LocalBus::prepare(&resource, Slot::shared())?;
+    let (first, second) = (
+        KeyPair::new_from_raw(KeyPairType::User, [1; 32])?,
+        KeyPair::new_from_raw(KeyPairType::User, [2; 32])?,
+    );
+    let (first_seed, second_public) = (first.seed()?, second.public_key());
+    bring(
+        &bus,
+        "with-public",
+        &[("nkey.pub", format!("{second_public}\n").as_bytes())],
+    )?;
+    let account = KeyPair::new_from_raw(KeyPairType::Account, [1; 32])?.seed()?;
+    let damaged = first_seed.replace(
+        &first_seed[10..11],
+        if &first_seed[10..11] == "A" { "B" } else { "A" },
+    );
+    let cases: [(&[(&str, &[u8])], Expect); 5] = [
+        (
+            &[("password", b"secret")],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=seed].secretRef: Secret with-seed: it holds password, and the user's authentication is NKey: bring nkey.pub or nkey.seed, or write authentication: Password
+        "#]],
+        ),
+        (
+            &[("nkey.seed", damaged.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=seed].secretRef: Secret with-seed: nkey.seed is not the seed of a user, or is damaged: it is 58 capitals and digits that start with SU (nk -gen user makes one)
+        "#]],
+        ),
+        (
+            &[("nkey.seed", account.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=seed].secretRef: Secret with-seed: nkey.seed is not the seed of a user, or is damaged: it is 58 capitals and digits that start with SU (nk -gen user makes one)
+        "#]],
+        ),
+        (
+            &[("nkey.pub", first_seed.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users[name=seed].secretRef: Secret with-seed: nkey.pub is not the public key of a user, or is damaged: it is 56 capitals and digits that start with U (nk -inkey FILE -pubout prints it)
+        "#]],
+        ),
+        (
+            &[("nkey.pub", second_public.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.users: the public key UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO is used by user public and user seed: give each a key pair of its own
+        "#]],
+        ),
+    ];
+    for (keys, expected) in cases {
+        bring(&bus, "with-seed", keys)?;
+        refused_by(&bus, &mut bus.up_command()?, &expected)?;
+    }
+    bring(&bus, "with-seed", &[("nkey.seed", first_seed.as_bytes())])?;
+    bus.begin()?;
+    let own = bus.secrets().join("own.seed");
+    fs::write(&own, second.seed()?)?;
+    let known = Credentials {
+        proof: Proof::Nkey(own.clone()),
+        ..of_public(&bus)?
+    };
+    for credentials in [bus.credentials("seed")?, known.clone()] {
+        Client::connect(Library::AsyncNats, &credentials)?.publish("data.vhf", "x")?;
+    }
+    fs::write(
+        &own,
+        KeyPair::new_from_raw(KeyPairType::User, [3; 32])?.seed()?,
+    )?;
+    ensure!(
+        Client::refusal(Library::AsyncNats, &known)?.is_some(),
+        "another key is let in"
+    );
+    Ok(())
+}
+
+/// What the user whose seed stays with its owner is handed.
+fn of_public(bus: &LocalBus) -> Result<Credentials> {
+    let folder = bus.state().join("users/public");
+    ensure!(
+        !folder.join("nkey.seed").exists() && !folder.join("password").exists(),
+        "a secret is handed out"
+    );
+    let seed = bus.credentials("seed")?;
+    Ok(Credentials {
+        username: "public".to_owned(),
+        ca: folder.join("ca.crt"),
+        folder,
+        ..seed
+    })
+}
+
+#[test]
+fn who_shows_no_certificate_is_refused_where_one_is_required() -> Result<()> {
+    let resource = with(
+        "  tls: {clientCertificates: Required}\n  users:\n    - {name: one, publish: [data.vhf]}\n    - {name: two, publish: [data.vhf]}\n",
+    );
+    LocalBus::with(&resource, |bus| {
+        let mut cases = Cases::of("client certificates");
+        let (one, two) = (bus.credentials("one")?, bus.credentials("two")?);
+        ensure!(one.certificate.is_some(), "no certificate is handed out");
+        for library in Library::ALL {
+            let name = library.name();
+            let publish =
+                |who| -> Result<_> { Client::connect(library, who)?.publish("data.vhf", name) };
+            cases.succeeds(
+                format!("{name}: with certificate and password"),
+                publish(&one),
+            );
+            let without = Credentials {
+                certificate: None,
+                ..one.clone()
+            };
+            cases.holds(
+                format!("{name}: without a certificate"),
+                Client::refusal(library, &without)?.is_some(),
+                || "is let in".to_owned(),
+            );
+            let wrong = Credentials {
+                proof: two.proof.clone(),
+                ..one.clone()
+            };
+            cases.holds(
+                format!("{name}: with a certificate and a wrong password"),
+                Client::refusal(library, &wrong)?.is_some(),
+                || "is let in".to_owned(),
+            );
+        }
+        cases.finish()
+    })
+}
+
+/// An authority as a person would bring it: certificate and key.
+fn authority(common_name: &str) -> Result<(String, String)> {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+    let certificate = CertificateWanted {
+        common_name: common_name.to_owned(),
+        not_before: now - 3600,
+        not_after: now + 90 * 86_400,
+        dns_names: [].into(),
+        addresses: [].into(),
+        usage: Usage::Authority,
+    };
+    let want = Want::Authority {
+        name: AuthorityName::Clients,
+        certificate,
+    };
+    match mint(&want, &Material::default())? {
+        Item::Authority(_, made) => Ok((made.own.chain_pem, made.own.key_pem.reveal().to_owned())),
+        other => Err(anyhow!("not an authority: {other:?}")),
+    }
+}
+
+#[test]
+fn a_brought_authority_works_and_a_damaged_one_is_refused() -> Result<()> {
+    let resource = with(
+        "  tls: {issuer: {secretRef: {name: our-ca}}}\n  users:\n    - {name: one, publish: [data.vhf]}\n",
+    );
+    let bus = LocalBus::prepare(&resource, Slot::shared())?;
+    let ((certificate, key), (_, other_key)) = (authority("ours")?, authority("theirs")?);
+    refused_by(
+        &bus,
+        &mut bus.up_command()?,
+        &expect![[r#"
+        exit code Some(1)
+        making what is missing of keys, certificates and passwords
+        error: spec.tls.issuer.secretRef: Secret our-ca: it is not there; bring tls.crt (the authority's certificate, then those above it) and tls.key, and ca.crt where the certificate is not self-signed (on one machine: as files in the folder of this name under --secrets)
+    "#]],
+    )?;
+    let cases: [(&[(&str, &[u8])], Expect); 4] = [
+        (
+            &[("tls.crt", certificate.as_bytes())],
+            expect![[r#"
+            exit code Some(1)
+            making what is missing of keys, certificates and passwords
+            error: spec.tls.issuer.secretRef: Secret our-ca: it has no tls.key; tls.crt (the authority's certificate, then those above it) and tls.key are needed
+        "#]],
+        ),
+        (
+            &[("tls.crt", b"nonsense"), ("tls.key", key.as_bytes())],
+            expect![[r#"
+                exit code Some(1)
+                making what is missing of keys, certificates and passwords
+                error: spec.tls.issuer.secretRef: Secret our-ca: tls.crt is not a certificate in PEM, or is damaged
+            "#]],
+        ),
+        (
+            &[
+                ("tls.crt", certificate.as_bytes()),
+                ("tls.key", b"nonsense"),
+            ],
+            expect![[r#"
+                exit code Some(1)
+                making what is missing of keys, certificates and passwords
+                error: spec.tls.issuer.secretRef: Secret our-ca: tls.key is not an unencrypted private key in PKCS #8 PEM (openssl pkcs8 -topk8 -nocrypt makes one; ECDSA P-256 and P-384, Ed25519 and RSA from 2048 bits are supported), or is damaged
+            "#]],
+        ),
+        (
+            &[
+                ("tls.crt", certificate.as_bytes()),
+                ("tls.key", other_key.as_bytes()),
+            ],
+            expect![[r#"
+                exit code Some(1)
+                making what is missing of keys, certificates and passwords
+                error: spec.tls.issuer.secretRef: Secret our-ca: its key is not the one of its certificate, or its signature is not of the certificate above it
+            "#]],
+        ),
+    ];
+    for (keys, expected) in cases {
+        bring(&bus, "our-ca", keys)?;
+        refused_by(&bus, &mut bus.up_command()?, &expected)?;
+    }
+    bring(
+        &bus,
+        "our-ca",
+        &[
+            ("tls.crt", certificate.as_bytes()),
+            ("tls.key", key.as_bytes()),
+        ],
+    )?;
+    bus.begin()?;
+    let credentials = bus.credentials("one")?;
+    ensure!(
+        fs::read_to_string(&credentials.ca)?.trim() == certificate.trim(),
+        "clients are handed another authority"
+    );
+    for library in Library::ALL {
+        Client::connect(library, &credentials)?
+            .publish("data.vhf", library.name())
+            .context("a brought authority")?;
+    }
+    let no_key = fs::read_dir(bus.state().join("secrets"))?
+        .flatten()
+        .all(|entry| fs::read_to_string(entry.path()).is_ok_and(|text| !text.contains(key.trim())));
+    ensure!(
+        no_key,
+        "the key that was brought is copied into the state folder"
+    );
+    Ok(())
+}

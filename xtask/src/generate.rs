@@ -1,0 +1,75 @@
+//! The files that are made from the source.
+//!
+//! In: the resource's types. Out: files in the checkout, or the names of those that differ. What it
+//! writes depends on the source alone: the same source, the same bytes.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::root;
+
+mod chart;
+mod reference;
+
+/// A file that is made, and what belongs into it.
+struct Generated {
+    path: &'static str,
+    content: String,
+}
+
+fn all() -> anyhow::Result<Vec<Generated>> {
+    let crd =
+        svom_crds::crd_yaml().context("the CustomResourceDefinition cannot be written as YAML")?;
+    let value = serde_json::to_value(svom_crds::crd())
+        .context("the CustomResourceDefinition cannot be written as JSON")?;
+    Ok(vec![
+        Generated {
+            path: "charts/svom-messaging/templates/crd.yaml",
+            content: chart::template(&crd)?,
+        },
+        Generated {
+            path: "crds/svommessaging.yaml",
+            content: crd,
+        },
+        Generated {
+            path: "docs/reference.md",
+            content: reference::page(&value)?,
+        },
+    ])
+}
+
+/// Writes what differs, or, with `check`, only names it. True when nothing is left that differs.
+pub fn run(check: bool) -> anyhow::Result<bool> {
+    let different = different()?;
+    for (path, content) in &different {
+        if check {
+            println!("differs from its source: {}", path.display());
+            continue;
+        }
+        let whole = root::checkout().join(path);
+        if let Some(folder) = whole.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        std::fs::write(&whole, content)
+            .with_context(|| format!("cannot write {}", whole.display()))?;
+        println!("written: {}", path.display());
+    }
+    if check && !different.is_empty() {
+        println!("run `cargo xtask generate` and commit what it writes");
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+fn different() -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut different = Vec::new();
+    for Generated { path, content } in all()? {
+        let found = std::fs::read_to_string(root::checkout().join(path)).ok();
+        if found.as_deref() != Some(content.as_str()) {
+            different.push((PathBuf::from(path), content));
+        }
+    }
+    Ok(different)
+}

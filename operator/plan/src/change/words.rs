@@ -24,14 +24,16 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// Units of a size, the largest first.
+const UNITS: [(u64, &str); 4] = [
+    (1 << 40, "Ti"),
+    (1 << 30, "Gi"),
+    (1 << 20, "Mi"),
+    (1 << 10, "Ki"),
+];
+
 /// A size that a resource says: `10Gi`, `1500Mi`, and to the byte where no unit fits.
 pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (1 << 40, "Ti"),
-        (1 << 30, "Gi"),
-        (1 << 20, "Mi"),
-        (1 << 10, "Ki"),
-    ];
     UNITS
         .iter()
         .find(|(factor, _)| bytes > 0 && bytes.is_multiple_of(*factor))
@@ -43,12 +45,6 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A size that was measured: `1.4Gi`, rounded down.
 pub(crate) fn measured_size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (1 << 40, "Ti"),
-        (1 << 30, "Gi"),
-        (1 << 20, "Mi"),
-        (1 << 10, "Ki"),
-    ];
     UNITS
         .iter()
         .find(|(factor, _)| bytes >= *factor)

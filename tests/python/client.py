@@ -56,7 +56,7 @@ class Driven:
 
         self.connection = await nats.connect(
             servers=call["url"].split(","), user=call.get("username"), password=call.get("password"),
-            tls=tls_context(call), connect_timeout=3, allow_reconnect=call["reconnect"],
+            nkeys_seed_str=call.get("nkey_seed"), tls=tls_context(call), connect_timeout=3, allow_reconnect=call["reconnect"],
             max_reconnect_attempts=-1 if call["reconnect"] else 0, reconnect_time_wait=0.1,
             error_cb=error, disconnected_cb=disconnected, reconnected_cb=reconnected)
         self.jetstream = self.connection.jetstream(domain=DOMAIN)

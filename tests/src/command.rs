@@ -14,7 +14,9 @@ use crate::poll;
 pub struct Ended {
     /// Its exit code; absent where a signal ended it.
     pub code: Option<i32>,
-    /// What it printed, standard output first.
+    /// What it printed on standard output.
+    pub printed: String,
+    /// All that it printed, standard output first.
     pub said: String,
     /// How long it took.
     pub took: Duration,
@@ -40,10 +42,12 @@ pub fn ended(command: &mut Command, within: Duration) -> Result<Ended> {
         // It may end by itself at this very moment; that is no error.
         let _ = child.kill().and_then(|()| child.wait());
     }
-    let said = text(&mut out)? + &text(&mut err)?;
+    let printed = text(&mut out)?;
+    let said = printed.clone() + &text(&mut err)?;
     let status = ended.with_context(|| format!("{command:?} said: {said}"))?;
     Ok(Ended {
         code: status.code(),
+        printed,
         said,
         took,
     })

@@ -1,6 +1,10 @@
 //! A bus on this machine: `svom-messaging local up` in a folder of its own, ended with everything it
 //! started, whatever becomes of the test.
 
+mod places;
+mod served;
+
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,24 +12,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{env, thread};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
-use sha2::{Digest, Sha256};
-use svom_crds::SvomMessagingStatus;
 use tempfile::TempDir;
 
-use crate::bus::{Bus, Credentials};
+use crate::bus::Bus;
 use crate::poll;
 use crate::ports::Ports;
-use crate::processes::{self, Server, servers_of};
-use crate::program::{SERVER_VARIABLE, outcome, run, svom_messaging};
+use crate::processes::{self, Server};
+use crate::program::{SERVER_VARIABLE, svom_messaging};
 use crate::report::print;
 use crate::slots::Slot;
 
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
-const APPLIED_WITHIN: Duration = Duration::from_secs(300);
-const LAME_DUCK_WITHIN: Duration = Duration::from_secs(120);
 const LOG_TAIL: usize = 30;
+
+/// Where its nats-server comes from.
+#[derive(Debug)]
+enum Program {
+    /// The one that the environment names to all tests, where it names one.
+    OfAllTests,
+    /// This one.
+    This(PathBuf),
+    /// The runner finds it, with these variables.
+    FoundWith(Vec<(&'static str, OsString)>),
+}
 
 /// A bus on this machine. Fields are dropped in their order: the folder and the ports last.
 #[derive(Debug)]
@@ -33,6 +44,7 @@ pub struct LocalBus {
     runner: Mutex<Option<Child>>,
     servers: Vec<String>,
     state: String,
+    program: Program,
     folder: TempDir,
     ports: Ports,
     _slot: Slot,
@@ -58,10 +70,26 @@ impl LocalBus {
             runner: Mutex::new(None),
             servers: server_names(resource)?,
             state: state.to_owned(),
+            program: Program::OfAllTests,
             folder,
             ports: Ports::take()?,
             _slot: slot,
         })
+    }
+
+    /// The same with this program as its nats-server.
+    #[must_use]
+    pub fn served_by(mut self, program: PathBuf) -> Self {
+        self.program = Program::This(program);
+        self
+    }
+
+    /// The same, where the runner finds its nats-server by itself, with these variables of its
+    /// environment.
+    #[must_use]
+    pub fn finding_its_server(mut self, variables: Vec<(&'static str, OsString)>) -> Self {
+        self.program = Program::FoundWith(variables);
+        self
     }
 
     /// Starts a bus and waits until it is ready.
@@ -123,7 +151,15 @@ impl LocalBus {
             .open(self.log())
             .context("cannot write the runner's log")?;
         let mut command = self.up_command()?;
-        if let Some(server) = env::var_os(SERVER_VARIABLE) {
+        let named = match &self.program {
+            Program::OfAllTests => env::var_os(SERVER_VARIABLE).map(PathBuf::from),
+            Program::This(program) => Some(program.clone()),
+            Program::FoundWith(variables) => {
+                command.envs(variables.iter().cloned());
+                None
+            }
+        };
+        if let Some(server) = named {
             command.arg("--nats-server").arg(server);
         }
         command.stdout(log.try_clone()?).stderr(log);
@@ -176,11 +212,6 @@ impl LocalBus {
         Ok(())
     }
 
-    /// The first port of its clients.
-    pub fn port(&self) -> u16 {
-        self.ports.first
-    }
-
     /// Kills the runner alone (`SIGKILL`).
     ///
     /// # Errors
@@ -208,67 +239,8 @@ impl LocalBus {
         })
     }
 
-    /// Folder of the bus's state, `DIR` of the command line.
-    pub fn state(&self) -> PathBuf {
-        self.folder.path().join(&self.state)
-    }
-
-    /// Folder of brought secrets; not there unless a test makes it.
-    pub fn secrets(&self) -> PathBuf {
-        self.folder.path().join("secrets")
-    }
-
-    /// Folder of a server: its configuration, certificates, log and messages.
-    pub fn store(&self, server: &str) -> PathBuf {
-        self.state().join("servers").join(server)
-    }
-
-    /// Address of the server's port for other servers.
-    ///
-    /// # Errors
-    /// When there is no such server.
-    pub fn route_address(&self, server: &str) -> Result<String> {
-        let index = self.servers.iter().position(|name| name == server);
-        let index = index.with_context(|| format!("there is no server {server}"))?;
-        let port = usize::from(self.ports.first) + 2_000 + index;
-        Ok(format!("127.0.0.1:{port}"))
-    }
-
-    /// The nats-servers that run.
-    pub fn processes(&self) -> Vec<Server> {
-        servers_of(&self.state())
-    }
-
-    /// The process of one server.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn process(&self, server: &str) -> Result<Server> {
-        let folder = self.store(server);
-        self.processes()
-            .into_iter()
-            .find(|process| process.runs_in(&folder))
-            .with_context(|| format!("{server} does not run"))
-    }
-
-    /// File of the resource.
-    pub fn resource(&self) -> PathBuf {
-        self.folder.path().join("resource.yaml")
-    }
-
-    /// Where the runner's output goes.
-    pub fn log(&self) -> PathBuf {
-        self.folder.path().join("runner.log")
-    }
-
     fn runner(&self) -> MutexGuard<'_, Option<Child>> {
         self.runner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_until_gone(&self, server: &str, limit: Duration) -> Result<()> {
-        poll::until(&format!("{server} to be gone"), limit, || {
-            Ok(self.process(server).is_err().then_some(()))
-        })
     }
 
     fn print_logs(&self) {
@@ -308,88 +280,6 @@ impl Drop for LocalBus {
             left.is_empty() || thread::panicking(),
             "svom-messaging ended and left servers running: {left:?}"
         );
-    }
-}
-
-impl Bus for LocalBus {
-    fn apply(&self, resource: &str) -> Result<()> {
-        fs::write(self.resource(), resource)?;
-        let mut apply = self.local(&["apply"])?;
-        let output = outcome(apply.arg("--file").arg(self.resource()), APPLIED_WITHIN)?;
-        let words =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        // What is in force and not ready yet, because messages are under way, is waited for.
-        ensure!(
-            output.status.success() || words.contains("Not ready (CatchingUp)"),
-            "`local apply` ended with {}:\n{words}",
-            output.status
-        );
-        self.wait_until_ready()
-    }
-
-    fn status(&self) -> Result<SvomMessagingStatus> {
-        if let Some(runner) = self.runner().as_mut()
-            && let Some(ended) = runner.try_wait()?
-        {
-            bail!(
-                "svom-messaging local up has ended ({ended}):\n{}",
-                tail(&self.log(), LOG_TAIL)
-            );
-        }
-        let mut status = self.local(&["status", "--output", "json"])?;
-        let output = outcome(&mut status, ENDS_WITHIN)?;
-        let status: SvomMessagingStatus = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("no status: {}", String::from_utf8_lossy(&output.stderr)))?;
-        let ready = crate::bus::is_ready(&status);
-        if ready != output.status.success() {
-            bail!(
-                "`local status` ended with {} and says Ready={ready}",
-                output.status
-            );
-        }
-        Ok(status)
-    }
-
-    fn servers(&self) -> Vec<String> {
-        self.servers.clone()
-    }
-
-    fn credentials(&self, user: &str) -> Result<Credentials> {
-        Credentials::read(&self.state().join("users").join(user))
-    }
-
-    fn kill(&self, server: &str) -> Result<()> {
-        run(&mut self.local(&["kill", server])?)?;
-        self.wait_until_gone(server, ENDS_WITHIN)
-    }
-
-    fn stop(&self, server: &str) -> Result<()> {
-        run(&mut self.local(&["stop", server])?)?;
-        self.wait_until_gone(server, LAME_DUCK_WITHIN)
-    }
-
-    fn start(&self, server: &str) -> Result<()> {
-        run(&mut self.local(&["start", server])?)?;
-        self.wait_until_ready()
-    }
-
-    fn memory(&self, server: &str) -> Result<u64> {
-        self.process(server)?.memory()
-    }
-
-    /// The bytes that the server's digest is made of: compact JSON with sorted keys, `<`, `>` and
-    /// `&` escaped, and a newline.
-    fn given_digest(&self, server: &str) -> Result<String> {
-        let path = self.store(server).join("server.json");
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let value: serde_json::Value = serde_json::from_slice(&text)?;
-        let compact = serde_json::to_string(&value)?
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('&', "\\u0026");
-        let hash = Sha256::digest(format!("{compact}\n"));
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(format!("sha256:{hash}"))
     }
 }
 

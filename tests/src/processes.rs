@@ -79,6 +79,18 @@ fn server(pid: i32, folder: &Path) -> Option<Server> {
     (named || inside()).then_some(Server { pid, arguments })
 }
 
+/// The processes that work in the folder or below it, also where it was removed since.
+pub fn working_in(folder: &Path) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let works = |pid: &i32| {
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(folder))
+    };
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(works)
+        .collect()
+}
+
 /// Sends a signal; a process that is gone already is no error.
 pub fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {

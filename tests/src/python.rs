@@ -15,14 +15,22 @@ use crate::program::run;
 /// The script that drives nats-py.
 pub const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/client.py");
 
+/// What is installed, in this order: the second needs the first, for a package that has no wheel.
+const BUILD_REQUIREMENTS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/python/build-requirements.txt");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirements.txt");
+/// That package; it is Python alone.
+const WITHOUT_WHEEL: &str = "nkeys";
 
-/// The interpreter with everything in `python/requirements.txt`, hashes checked by pip.
+/// The interpreter with everything in `python/*requirements.txt`, hashes checked by pip.
 ///
 /// # Errors
 /// When there is no `python3` with `venv`, or the packages cannot be had.
 pub fn interpreter() -> Result<PathBuf> {
-    let wanted = fs::read(REQUIREMENTS).with_context(|| format!("cannot read {REQUIREMENTS}"))?;
+    let mut wanted = Vec::new();
+    for file in [BUILD_REQUIREMENTS, REQUIREMENTS] {
+        wanted.extend(fs::read(file).with_context(|| format!("cannot read {file}"))?);
+    }
     let cache = cache()?;
     fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
     let folder = cache.join(format!("venv-{:016x}", key(&wanted)));
@@ -42,22 +50,19 @@ fn make(folder: &Path) -> Result<()> {
         .args(["-m", "venv", "--clear"])
         .arg(folder))
     .context("the suites need python3 with venv (Debian: apt-get install python3-venv)")?;
-    run(Command::new(folder.join("bin/python"))
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args([
-            "--require-hashes",
-            "--only-binary",
-            ":all:",
-            "--requirement",
-            REQUIREMENTS,
-        ]))?;
-    Ok(())
+    install(folder, BUILD_REQUIREMENTS, &[])?;
+    let without_wheel = ["--no-binary", WITHOUT_WHEEL, "--no-build-isolation"];
+    install(folder, REQUIREMENTS, &without_wheel)
+}
+
+fn install(folder: &Path, requirements: &str, options: &[&str]) -> Result<()> {
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet"])
+        .args(["--disable-pip-version-check", "--require-hashes"])
+        .args(["--only-binary", ":all:"])
+        .args(options)
+        .args(["--requirement", requirements]);
+    run(&mut pip).map(|_| ())
 }
 
 fn cache() -> Result<PathBuf> {

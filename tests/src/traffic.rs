@@ -23,11 +23,13 @@ const STREAM: &str = "DATA";
 const DURABLE: &str = "reader_ingest";
 const AUDIT: &str = "auditor_data";
 
-/// The entries of the two users; the queues are those of the mission.
+/// The entries of the two users, one with a password and one with an NKey; the queues are those of
+/// the mission.
 pub fn users() -> String {
     format!(
         "    - {{name: {PRODUCER}, publish: [data.vhf, data.xband]}}
     - name: {READER}
+      authentication: NKey
       subscribe: ['data.*']
       durables: [{{name: ingest, queues: ['data.*'], maxDeliver: 1000}}]
 "

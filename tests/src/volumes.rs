@@ -70,12 +70,9 @@ impl Volume {
     }
 
     /// Mounts it; the loop device is given back with the mount.
-    ///
-    /// # Errors
-    /// When it cannot be mounted.
-    pub fn mount(&mut self) -> Result<()> {
+    fn mount(&mut self) -> Result<()> {
         run(Command::new("mount")
-            .args(["-t", "xfs", "-o", "loop"])
+            .args(["-t", "xfs", "-o", "loop,nouuid"])
             .arg(&self.image)
             .arg(&self.place))?;
         self.mounted = true;
@@ -93,11 +90,27 @@ impl Volume {
         .map(|_| ())
     }
 
-    /// Unmounts it, once nobody uses it.
+    /// Gives it its power back: what the disk holds is mounted anew, once nobody uses it.
+    ///
+    /// A mount namespace that somebody made meanwhile holds the file system without power, and the
+    /// same disk would be that one again. So it is a copy of the disk that is mounted.
     ///
     /// # Errors
-    /// When something still uses it.
-    pub fn unmount(&mut self) -> Result<()> {
+    /// When something still uses it, or it cannot be mounted.
+    pub fn restore(&mut self) -> Result<()> {
+        self.unmount()?;
+        let mut copy = self.image.clone().into_os_string();
+        copy.push(".restored");
+        let copy = PathBuf::from(copy);
+        run(Command::new("cp")
+            .arg("--sparse=always")
+            .args([&self.image, &copy]))?;
+        fs::remove_file(&self.image)?;
+        self.image = copy;
+        self.mount()
+    }
+
+    fn unmount(&mut self) -> Result<()> {
         // A killed process gives its files back a moment after it can no longer be seen.
         poll::until("the volume to be unmounted", UNUSED_WITHIN, || {
             let gone = Command::new("umount").arg(&self.place).output()?;

@@ -98,10 +98,7 @@ fn cut_and_count(bus: &LocalBus, volumes: &mut [Volume]) -> Result<(usize, BTree
     bus.begin()?;
     let acknowledged = publish_until_cut(bus, volumes)?;
     bus.crash()?;
-    for volume in volumes.iter_mut() {
-        volume.unmount()?;
-        volume.mount()?;
-    }
+    volumes.iter_mut().try_for_each(Volume::restore)?;
     bus.begin()?;
     let lost = missing(bus, &acknowledged)?;
     Ok((acknowledged.len(), lost))

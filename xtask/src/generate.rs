@@ -1,15 +1,18 @@
 //! The files that are made from the source.
 //!
-//! In: the resource's types. Out: files in the checkout, or the names of those that differ. What it
+//! In: the resource's types and the program's command line. Out: files in the checkout, or the names of those that differ. What it
 //! writes depends on the source alone: the same source, the same bytes.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::CommandFactory;
+use svom_operator::cli::Cli;
 
 use crate::root;
 
 mod chart;
+mod command_line;
 mod reference;
 
 /// A file that is made, and what belongs into it.
@@ -31,6 +34,10 @@ fn all() -> anyhow::Result<Vec<Generated>> {
         Generated {
             path: "crds/svommessaging.yaml",
             content: crd,
+        },
+        Generated {
+            path: "docs/command-line.md",
+            content: command_line::page(Cli::command())?,
         },
         Generated {
             path: "docs/reference.md",

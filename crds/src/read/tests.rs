@@ -215,3 +215,43 @@ fn values_that_break_a_rule() {
         ],
     );
 }
+
+#[test]
+fn networks() {
+    let spec = |range: &str| format!("{HEAD}spec:\n  external: {{sourceRanges: ['{range}']}}\n");
+    for range in [
+        "0.0.0.0/0",
+        "192.0.2.0/24",
+        "192.0.2.7/32",
+        "::/0",
+        "2001:db8::/32",
+        "2001:db8::7/128",
+    ] {
+        assert!(read(spec(range).as_bytes()).is_ok(), "{range}");
+    }
+    for range in [
+        "192.0.2.7",
+        "192.0.2.7/24",
+        "192.0.2.0/33",
+        "192.0.2.0/024",
+        "192.0.02.0/24",
+        "192.0.2/24",
+        "192.0.2.0/24 ",
+        "bus.example.org",
+        "2001:db8::7/32",
+        "2001:DB8::/32",
+        "2001:db8:0::/48",
+        "fe80::1%eth0/128",
+        "::ffff:192.0.2.0/120",
+    ] {
+        let defects = read(spec(range).as_bytes()).expect_err(range);
+        let said: Vec<String> = defects.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "line 5: spec.external.sourceRanges: write networks in their shortest form and without a bit beyond the prefix, such as 192.0.2.0/24 or 2001:db8::/32; 192.0.2.7/32 is one address"
+            ],
+            "{range}"
+        );
+    }
+}

@@ -78,6 +78,7 @@ pub struct External {
     /// Networks that may connect, such as 192.0.2.0/24. Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 43)))]
+    #[x_kube(validation = Rule::new("self.all(n, isCIDR(n) && string(cidr(n).masked()) == n)").message("write networks in their shortest form and without a bit beyond the prefix, such as 192.0.2.0/24 or 2001:db8::/32; 192.0.2.7/32 is one address"))]
     pub source_ranges: Vec<String>,
     /// Names under which it is reached, put into the certificates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,6 +7,7 @@
 
 mod bus;
 mod domains;
+mod durables;
 mod force;
 mod path;
 #[cfg(test)]

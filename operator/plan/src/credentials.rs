@@ -11,6 +11,7 @@ mod brought;
 mod hash;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use crate::material::{Credential, Material, Nkey, OperatorKeys};
 use crate::valid::{Authentication, User, UserName};
@@ -19,6 +20,7 @@ use crate::{Problem, Valid};
 
 pub use brought::{Brought, KEYS, brought, nkey_of_seed};
 pub use hash::{HashError, fits, hash_password};
+pub use trace::{check_trace, is_public_nkey};
 
 /// The credentials that are to be minted now, the operator's own keys first: they key the hashes.
 ///

@@ -8,8 +8,8 @@ mod conditions;
 use std::collections::BTreeMap;
 
 use svom_crds::status::{
-    CertificateStatus, DomainStatus, DurableStatus, Endpoints, Proof, ServerStatus,
-    SvomMessagingStatus, UserStatus,
+    CertificateStatus, Condition, DomainStatus, DurableStatus, Endpoints, Proof, ServerStatus,
+    SvomMessagingStatus, Truth, UserStatus,
 };
 
 use crate::change::Change;
@@ -175,9 +175,18 @@ pub fn status(setting: &Setting<'_>, findings: &Findings) -> SvomMessagingStatus
 
 /// Whether everything is formed and proven: the condition `Ready` is true.
 pub fn is_ready(status: &SvomMessagingStatus) -> bool {
-    status.conditions.iter().any(|condition| {
-        condition.type_ == "Ready" && condition.status == svom_crds::status::Truth::True
-    })
+    status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == Truth::True)
+}
+
+/// Whether all that is not as it should be waits for a person: nothing comes right by itself, or by
+/// another try.
+pub fn is_settled(status: &SvomMessagingStatus) -> bool {
+    let parts = |condition: &&Condition| condition.type_ != "Ready";
+    let mut parts = status.conditions.iter().filter(parts);
+    parts.all(|part| part.status == Truth::True)
 }
 
 /// A moment as Kubernetes writes it: RFC 3339, UTC, whole seconds.
@@ -188,10 +197,12 @@ pub fn rfc3339(moment: UnixSeconds) -> String {
 }
 
 fn lowest_version(servers: &[ServerFinding]) -> Option<String> {
-    servers
-        .iter()
-        .filter_map(|server| server.version.clone())
-        .min()
+    let numbers = |version: &String| -> Vec<u64> {
+        let parts = version.split(['.', '-']);
+        parts.map(|part| part.parse().unwrap_or(0)).collect()
+    };
+    let versions = servers.iter().filter_map(|server| server.version.clone());
+    versions.min_by_key(numbers)
 }
 
 fn server(found: &ServerFinding) -> ServerStatus {

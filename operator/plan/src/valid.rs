@@ -3,6 +3,8 @@
 //! to the next run.
 
 mod check;
+#[cfg(test)]
+pub(crate) mod fixtures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

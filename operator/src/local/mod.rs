@@ -9,8 +9,9 @@
 //!   run ── joins them with signals and the clock, and calls the recipe, one piece of work at a time
 //! ```
 //!
-//! Everything waits for an event. A bus at which nothing happens costs neither a wake-up, but one an
-//! hour that looks at the clock, nor a write to the disk.
+//! Everything waits for an event. A bus that is as wanted and at which nothing happens costs neither a
+//! wake-up, but one an hour that looks at the clock, nor a write to the disk. One that is not as wanted
+//! is looked at each minute.
 
 pub mod control;
 pub mod folder;

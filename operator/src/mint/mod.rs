@@ -15,7 +15,7 @@ use svom_plan::valid::UserName;
 use svom_plan::{Secret, Want, credentials, pki};
 use zeroize::Zeroizing;
 
-pub use read::{ReadError, brought_authority, leaf, managed_authority};
+pub use read::{ReadError, brought_authority, is_certificate, leaf, managed_authority};
 
 /// Why something could not be made.
 #[derive(Debug, thiserror::Error)]

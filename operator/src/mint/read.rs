@@ -124,6 +124,12 @@ pub fn leaf(chain: &str, key: &Secret, signer: &Authority) -> Result<Certificate
     })
 }
 
+/// Whether a text is one certificate or more, all of them whole.
+pub fn is_certificate(text: &str) -> bool {
+    Chain::read(text, STORED.certificate)
+        .is_ok_and(|chain| chain.certificates(STORED.certificate).is_ok())
+}
+
 /// The certificates of an authority that a server sends along with its own: all but one that signed
 /// itself, which the other side trusts or not by itself.
 pub(super) fn sent_along(signer: &Authority) -> String {

@@ -5,6 +5,7 @@
 //! authority is the only one that is trusted.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::rustls::pki_types::pem::PemObject;
@@ -16,10 +17,14 @@ use svom_plan::material::{CertificateAndKey, Credential};
 use svom_plan::valid::UserName;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often the server is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long one server of several may take: one that hangs lets others have their turn.
+const ONE_SERVER: Duration = Duration::from_secs(2);
+/// Pause between two looks whether a connection was made anew.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the servers cannot be connected to at all.
 #[derive(Debug, Error)]
@@ -213,12 +218,29 @@ pub async fn connect(
     })
 }
 
+/// Leaves the server that a lasting connection is to. One that hangs keeps its connections, and the
+/// client itself notices only after a minute. Returns when the connection is made anew, or when the
+/// patience ends.
+pub async fn leave_server(client: &Client, patience: Duration) {
+    let connects = || client.statistics().connects.load(Ordering::Relaxed);
+    let before = connects();
+    let anew = async {
+        // An error says that the client has ended, which its next request says too.
+        if client.force_reconnect().await.is_ok() {
+            while connects() == before {
+                sleep(PAUSE).await;
+            }
+        }
+    };
+    let _ = timeout(patience, anew).await;
+}
+
 fn options(endpoint: &Endpoint, login: &Login, manner: &Manner) -> ConnectOptions {
     let mut options = ConnectOptions::new()
         .name("svom-messaging")
         .require_tls(true)
         .tls_client_config(endpoint.tls.clone())
-        .connection_timeout(manner.patience)
+        .connection_timeout(manner.patience.min(ONE_SERVER))
         .ping_interval(PING_INTERVAL)
         .ignore_discovered_servers();
     options = match &login.proof {

@@ -18,7 +18,7 @@ use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use svom_plan::names::{NO_SUCH_STREAM, PROBE_STREAM, PROBE_SUBJECT};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::observe::Cluster;
 use super::request::{ServerError, request};
@@ -27,6 +27,11 @@ use super::request::{ServerError, request};
 pub(super) const EXPECTED_STREAM: u64 = 10060;
 /// The header by which a publish says which stream it is meant for.
 pub(super) const EXPECTED_STREAM_HEADER: &str = "Nats-Expected-Stream";
+
+/// The first wait before a publish that nobody took is repeated; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// How long the probe took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +75,7 @@ async fn stream(
 ) -> Result<Duration, String> {
     let mut headers = HeaderMap::new();
     headers.insert(EXPECTED_STREAM_HEADER, NO_SUCH_STREAM);
-    let began = Instant::now();
-    let ack = publish(client, subject, headers, String::new(), deadline).await?;
-    let took = began.elapsed();
+    let (ack, took) = publish(client, subject, headers, String::new(), deadline).await?;
     match ack.error {
         Some(error) if error.err_code == EXPECTED_STREAM && ack.stream == name => {}
         Some(error) if error.err_code == EXPECTED_STREAM => {
@@ -122,8 +125,7 @@ async fn majority(client: &Client, name: &str, deadline: Instant) -> Result<(), 
 async fn probe(client: &Client, deadline: Instant) -> Result<Probe, String> {
     let random = getrandom::u64().map_err(|why| why.to_string())?;
     let written = format!("{random:016x}");
-    let began = Instant::now();
-    let ack = publish(
+    let (ack, write) = publish(
         client,
         PROBE_SUBJECT,
         HeaderMap::new(),
@@ -131,7 +133,6 @@ async fn probe(client: &Client, deadline: Instant) -> Result<Probe, String> {
         deadline,
     )
     .await?;
-    let write = began.elapsed();
     if let Some(error) = ack.error {
         return Err(error.to_string());
     }
@@ -172,25 +173,43 @@ struct Ack {
     seq: u64,
 }
 
+/// Publishes, and says how long the answer took. That nobody takes it is waited out: right after a
+/// stream was made, or while it elects a leader, a server may not have heard of one.
 async fn publish(
     client: &Client,
     subject: &str,
     headers: HeaderMap,
     payload: String,
     deadline: Instant,
-) -> Result<Ack, String> {
+) -> Result<(Ack, Duration), String> {
     let late = || "a publish was not answered in time".to_owned();
-    let asked = Request::new()
-        .headers(headers)
-        .payload(payload.into())
-        .timeout(None);
-    let answered = timeout_at(deadline, client.send_request(subject.to_owned(), asked))
-        .await
-        .map_err(|_| late())?;
-    let message = answered.map_err(|why| match why.kind() {
-        RequestErrorKind::NoResponders => format!("no stream takes {subject}"),
-        RequestErrorKind::TimedOut => late(),
-        _ => why.to_string(),
-    })?;
-    serde_json::from_slice(&message.payload).map_err(|why| format!("its answer: {why}"))
+    let mut wait = FIRST_WAIT;
+    loop {
+        let asked = Request::new()
+            .headers(headers.clone())
+            .payload(payload.clone().into())
+            .timeout(None);
+        let began = Instant::now();
+        let answered = timeout_at(deadline, client.send_request(subject.to_owned(), asked))
+            .await
+            .map_err(|_| late())?;
+        let next = Instant::now() + wait;
+        match answered {
+            Ok(message) => {
+                let ack = serde_json::from_slice(&message.payload);
+                return ack
+                    .map(|ack| (ack, began.elapsed()))
+                    .map_err(|why| format!("its answer: {why}"));
+            }
+            Err(why) if why.kind() != RequestErrorKind::NoResponders => {
+                return Err(match why.kind() {
+                    RequestErrorKind::TimedOut => late(),
+                    _ => why.to_string(),
+                });
+            }
+            Err(_) if next >= deadline => return Err(format!("no stream takes {subject}")),
+            Err(_) => sleep_until(next).await,
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
 }

@@ -96,29 +96,35 @@ pub async fn ask_all(
     expected: &BTreeSet<String>,
     deadline: Instant,
 ) -> Result<BTreeMap<String, Reply>, SystemError> {
-    let inbox = client.new_inbox();
-    let closed = |_| SystemError::Closed;
-    let mut answers = client.subscribe(inbox.clone()).await.map_err(closed)?;
-    client
-        .publish_with_reply(question.subject(), inbox, body.to_string().into())
-        .await
-        .map_err(|_| SystemError::Closed)?;
     let mut replies = BTreeMap::new();
-    while !expected.iter().all(|name| replies.contains_key(name)) {
-        let Ok(Some(message)) = timeout_at(deadline, answers.next()).await else {
-            break;
-        };
-        if let Ok(reply) = serde_json::from_slice::<Reply>(&message.payload) {
-            replies.insert(reply.server.name.clone(), reply);
+    let asked = async {
+        let inbox = client.new_inbox();
+        let closed = |_| SystemError::Closed;
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(closed)?;
+        client
+            .publish_with_reply(question.subject(), inbox, body.to_string().into())
+            .await
+            .map_err(|_| SystemError::Closed)?;
+        while !expected.iter().all(|name| replies.contains_key(name)) {
+            let Some(message) = answers.next().await else {
+                break;
+            };
+            if let Ok(reply) = serde_json::from_slice::<Reply>(&message.payload) {
+                replies.insert(reply.server.name.clone(), reply);
+            }
         }
+        Ok(())
+    };
+    // All of it: without a connection even what is only sent waits, once much has been sent.
+    match timeout_at(deadline, asked).await {
+        Ok(Err(closed)) => Err(closed),
+        // Dropping the subscription ends it.
+        Ok(Ok(())) | Err(_) => Ok(replies),
     }
-    // The servers forget the inbox; that they are not told in time harms nothing.
-    let _ = answers.unsubscribe().await;
-    Ok(replies)
 }
 
 /// Whether a configuration has accounts that the one before it had not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Accounts {
     /// All were there before.
     Known,

@@ -1,10 +1,10 @@
 //! From what is there to all that is wanted.
 
-use svom_plan::material::Material;
+use svom_plan::material::{Credential, Material};
 use svom_plan::topology::Topology;
 use svom_plan::{UnixSeconds, Valid, Want, wanted};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, items};
 use crate::mint;
 
 impl Store {
@@ -27,10 +27,26 @@ impl Store {
             self.save(&item)?;
             item.put_into(&mut material);
         }
+        self.leave_traces(valid, &material)?;
         if let Some(want) = ask(valid, topology, &material, now)?.first() {
             return Err(StoreError::StillWanted(format!("{want:?}")));
         }
         Ok(material)
+    }
+
+    /// Writes down which generated keys are in force; of a password its hash says so.
+    fn leave_traces(&self, valid: &Valid, material: &Material) -> Result<(), StoreError> {
+        for (name, user) in &valid.users {
+            if user.secret.is_some() {
+                continue;
+            }
+            if let Some(Credential::Nkey { own, .. }) = material.users.get(name) {
+                let path = self.secrets().join(items::nkey_public(name));
+                self.files
+                    .write_if_different(&path, own.public.as_bytes())?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Names of files that are being written begin so; what a crash leaves of them is swept away.
-const UNFINISHED: &str = ".unfinished-";
+pub(super) const UNFINISHED: &str = ".unfinished-";
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 /// Nothing that is kept here is nearly as large.
@@ -51,7 +51,7 @@ impl FileError {
     }
 }
 
-fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> FileError {
+pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> FileError {
     move |source| FileError::Io {
         path: path.to_owned(),
         doing,
@@ -64,7 +64,7 @@ fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> FileError {
 pub enum Step {
     /// Makes a folder.
     CreateFolder,
-    /// Makes an empty file beside its place.
+    /// Makes an empty file, or a link, beside its place.
     Create,
     /// Writes into it.
     Write,
@@ -74,7 +74,7 @@ pub enum Step {
     Rename,
     /// Makes a folder's entries durable.
     SyncFolder,
-    /// Removes a file or an empty folder.
+    /// Removes a file or a folder.
     Remove,
     /// Narrows a mode.
     Narrow,
@@ -101,7 +101,7 @@ impl Files {
         }
     }
 
-    fn step<T>(
+    pub(super) fn step<T>(
         &self,
         step: Step,
         path: &Path,
@@ -195,12 +195,31 @@ impl Files {
         Ok(!same)
     }
 
-    /// Removes a file that is there.
+    fn remove_file(&self, path: &Path) -> Result<(), FileError> {
+        self.step(Step::Remove, path, "removed", || fs::remove_file(path))
+    }
+
+    /// Makes sure that there is no such file, for good when this returns.
     ///
     /// # Errors
     /// The system refused.
-    pub fn remove_file(&self, path: &Path) -> Result<(), FileError> {
-        self.step(Step::Remove, path, "removed", || fs::remove_file(path))
+    pub fn forget(&self, path: &Path) -> Result<(), FileError> {
+        if self.remove_if_there(path)? {
+            self.sync_folder_of(path)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file or link; says whether there was one.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn remove_if_there(&self, path: &Path) -> Result<bool, FileError> {
+        let is_there = metadata(path)?.is_some();
+        if is_there {
+            self.remove_file(path)?;
+        }
+        Ok(is_there)
     }
 
     /// Removes a folder where nothing is in it; says whether it did.
@@ -216,7 +235,10 @@ impl Files {
     }
 
     fn sync_folder_of(&self, path: &Path) -> Result<(), FileError> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
+        self.sync_folder(path.parent().unwrap_or(Path::new("/")))
+    }
+
+    pub(super) fn sync_folder(&self, folder: &Path) -> Result<(), FileError> {
         self.step(Step::SyncFolder, folder, "made durable", || {
             File::open(folder)?.sync_all()
         })

@@ -1,14 +1,24 @@
 //! A bus for the tests of this crate.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use svom_plan::topology::{Server, ServerFiles, Topology};
-use svom_plan::valid::{Authentication, Issuer, OnDelete, Sync, Tls, User, UserName};
+use svom_plan::valid::UserName;
 use svom_plan::{UnixSeconds, Valid};
 
-const HOUR: u64 = 3600;
+use crate::resource::checked;
+
+const RESOURCE: &str = "
+apiVersion: messaging.svom.eu/v1alpha1
+kind: SvomMessaging
+metadata: {name: fsc}
+spec:
+  replicas: 1
+  tls: {extraDnsNames: ['*.example.org'], clientCertificates: Required}
+  users: [{name: ann}, {name: bob, authentication: NKey}]
+";
 
 pub(crate) fn now() -> UnixSeconds {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -17,41 +27,8 @@ pub(crate) fn now() -> UnixSeconds {
 
 /// Ann with a password and Bob with an NKey, both generated; clients show certificates.
 pub(crate) fn bus() -> Valid {
-    let user = |authentication| User {
-        publish: BTreeSet::new(),
-        subscribe: BTreeSet::new(),
-        subscribe_patterns: BTreeSet::new(),
-        durables: BTreeMap::new(),
-        authentication,
-        secret: None,
-    };
-    Valid {
-        name: "fsc".to_owned(),
-        generation: 0,
-        version: None,
-        replicas: 1,
-        storage_size: 1 << 30,
-        sync: Sync::Always,
-        on_delete: OnDelete::Retain,
-        tls: Tls {
-            issuer: Issuer::Managed {
-                ca_validity: Duration::from_secs(87_600 * HOUR),
-            },
-            validity: Duration::from_secs(2160 * HOUR),
-            renew_before: Duration::from_secs(720 * HOUR),
-            extra_dns_names: BTreeSet::from(["*.example.org".to_owned()]),
-            client_certificates: true,
-        },
-        domains: BTreeMap::new(),
-        users: BTreeMap::from([
-            (UserName::new("ann"), user(Authentication::Password)),
-            (UserName::new("bob"), user(Authentication::Nkey)),
-        ]),
-        max_wait_per_server: Duration::from_secs(600),
-        paused: false,
-        may_lose: BTreeSet::new(),
-        kubernetes_only: vec![],
-    }
+    static BUS: LazyLock<Valid> = LazyLock::new(|| checked(RESOURCE.as_bytes()).unwrap());
+    BUS.clone()
 }
 
 /// Lets a user bring its credentials.

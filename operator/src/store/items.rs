@@ -1,9 +1,9 @@
 //! How each secret is called and written in `secrets/`.
 //!
 //! `operator.json`, `authority.{clients,routes}.pem`, `certificate.{server,route,user}.NAME.pem`,
-//! `certificate.operator.pem`, `user.NAME.{password,nkey,hash}`, `user.NAME.stand-in.nkey`. A `.pem`
-//! holds certificates and then their key, so that the two are never of different age. Users' and
-//! servers' names hold no dot, so that no two secrets share a file.
+//! `certificate.operator.pem`, `user.NAME.{password,hash}`, `user.NAME.{nkey,nkey.pub}`,
+//! `user.NAME.stand-in.nkey`. A `.pem` holds certificates and then their key, so that the two are never
+//! of different age. Users' and servers' names hold no dot, so that no two secrets share a file.
 
 use serde::{Deserialize, Serialize};
 use svom_plan::credentials::nkey_of_seed;
@@ -38,6 +38,12 @@ pub(super) fn password(user: &UserName) -> String {
 
 pub(super) fn nkey(user: &UserName) -> String {
     format!("user.{user}.nkey")
+}
+
+/// The public key of a generated key pair: the trace of the one that is in force, as the hash is of a
+/// password.
+pub(super) fn nkey_public(user: &UserName) -> String {
+    format!("user.{user}.nkey.pub")
 }
 
 pub(super) fn stand_in(user: &UserName) -> String {

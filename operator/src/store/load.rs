@@ -53,8 +53,9 @@ impl Store {
                 material.leaves.insert(name, leaf);
             }
         }
+        let salt_key = material.operator.as_ref().map(|keys| &keys.salt_key);
         for (name, user) in &valid.users {
-            if let Some(credential) = self.credential(name, user, &mut problems)? {
+            if let Some(credential) = self.credential(name, user, salt_key, &mut problems)? {
                 material.users.insert(name.clone(), credential);
             }
         }
@@ -96,10 +97,37 @@ impl Store {
         let Some(text) = self.secret_text(file)? else {
             return Ok(None);
         };
-        items::split_pem(&text)
+        let authority = items::split_pem(&text)
             .and_then(|(certificate, key)| mint::managed_authority(certificate, &key).ok())
-            .map(Some)
-            .ok_or_else(|| self.damaged(file, price))
+            .ok_or_else(|| self.damaged(file, price))?;
+        if name == AuthorityName::Clients {
+            self.check_handed_out(&authority)?;
+        }
+        Ok(Some(authority))
+    }
+
+    /// Checks that the authority is the one that clients were handed. What was handed out and is damaged
+    /// says nothing: it is written anew.
+    fn check_handed_out(&self, authority: &Authority) -> Result<(), FileError> {
+        let handed_out = self.files.read(&self.authority_file())?;
+        let handed_out = handed_out
+            .as_deref()
+            .map(|bytes| std::str::from_utf8(bytes));
+        match handed_out {
+            Some(Ok(text)) if text != authority.trust_pem && mint::is_certificate(text) => {
+                Err(FileError::unfit(
+                    &self
+                        .secrets()
+                        .join(items::authority(AuthorityName::Clients)),
+                    format!(
+                        "is another authority than the one that every client has, in {}. Put that one back; or, to go \
+                         over to this one, remove ca.crt: no client connects then until it has the new one",
+                        self.authority_file().display()
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A certificate of ours; a damaged one counts as none, since another is made in its place.
@@ -118,12 +146,24 @@ impl Store {
         &self,
         name: &UserName,
         user: &User,
+        salt_key: Option<&Secret>,
         problems: &mut Vec<Problem>,
     ) -> Result<Option<Credential>, FileError> {
         let found = match &user.secret {
             Some(secret) => self.brought_credential(name, user.authentication, secret, problems)?,
             None => self.generated_credential(name, user.authentication)?,
         };
+        if let (Some(found), None) = (&found, &user.secret) {
+            let trace = match user.authentication {
+                Authentication::Password => items::hash(name),
+                Authentication::Nkey => items::nkey_public(name),
+            };
+            let trace = self.secret_text(&trace)?.unwrap_or_default();
+            take(
+                credentials::check_trace(name, found, &trace, salt_key),
+                problems,
+            );
+        }
         Ok(match found {
             Some(Credential::Password {
                 password, brought, ..

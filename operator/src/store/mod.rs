@@ -1,13 +1,13 @@
 //! The secrets of a bus in the state folder of one machine.
 //!
 //! In: what was minted. Out: what is there, as [`Material`]. Each secret is one file in
-//! `DIR/secrets/`, whole or absent; what is handed to users lies in `DIR/users/NAME/` and can be
-//! written anew from the secrets at any time. What a person brings is read from `--secrets
+//! `DIR/secrets/`, whole or absent; what is handed to a user lies in `DIR/users/NAME/`, all of one age,
+//! and can be written anew from the secrets at any time. What a person brings is read from `--secrets
 //! DIR/NAME/` at each start and never copied into `DIR/secrets/`.
 //!
 //! A damaged certificate or hash is passed over, since another is made and nobody notices. A damaged
-//! authority, key or password is refused: clients depend on it. Decides nothing else, and mints
-//! nothing.
+//! authority, key or password is refused, and so is one that was laid in the place of the one in force:
+//! clients depend on it. Decides nothing else, and mints nothing.
 
 mod complete;
 mod files;
@@ -19,10 +19,12 @@ mod items;
 mod load;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::path::{Path, PathBuf};
 
 use svom_plan::Problem;
+use svom_plan::material::AuthorityName;
 
 use crate::mint::{Item, MintError};
 
@@ -102,7 +104,20 @@ impl Store {
     /// # Errors
     /// The system refused; what was there before is still there.
     pub fn save(&self, item: &Item) -> Result<(), StoreError> {
+        // What the one before it left would say of it that it is another one.
+        match item {
+            Item::Password(user, _) => self.forget(&items::hash(user))?,
+            Item::Nkey(user, _) => self.forget(&items::nkey_public(user))?,
+            Item::Authority(AuthorityName::Clients, _) => {
+                self.files.forget(&self.authority_file())?;
+            }
+            _ => {}
+        }
         let (name, bytes) = items::file(item);
         Ok(self.files.write(&self.secrets().join(name), &bytes)?)
+    }
+
+    fn forget(&self, name: &str) -> Result<(), FileError> {
+        self.files.forget(&self.secrets().join(name))
     }
 }

@@ -1,10 +1,12 @@
 //! The port between servers: a client's certificate does not open it, and without its password
 //! another server's does not either. And where clients show certificates, nothing else will do.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use serde_json::json;
 use svom_tests::bus::{Bus, Credentials};
 use svom_tests::client::{Client, Library, connection};
 use svom_tests::local::LocalBus;
@@ -31,65 +33,158 @@ fn a_clients_certificate_opens_no_route() -> Result<()> {
     })
 }
 
-fn routes(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
-    let server = bus
-        .servers()
-        .into_iter()
-        .next()
-        .context("the bus has no server")?;
-    let address = bus.route_address(&server)?;
-    let files = bus.store(&server);
-    let (trusted, own) = (files.join("route-ca.crt"), files.join("route.pem"));
-    let user = bus.credentials("analyst")?;
-    let (certificate, key) = user
-        .certificate
-        .as_ref()
-        .context("the user has no certificate")?;
-    let server_for_clients = files.join("client.pem");
-    let shown: [(&str, Option<Pair<'_>>, bool); 4] = [
-        ("no certificate", None, false),
-        ("a user's certificate", Some((certificate, key)), false),
-        (
-            "the certificate that servers show clients",
-            Some((&server_for_clients, &server_for_clients)),
-            false,
-        ),
-        ("the certificate of a route", Some((&own, &own)), true),
-    ];
-    for (what, certificate, opens) in shown {
-        let answer = knock(&address, &trusted, certificate);
-        // Behind TLS the password is asked for; this one is wrong.
-        let right = match &answer {
-            Ok(line) => opens && line.to_lowercase().contains("authorization violation"),
-            Err(_) => !opens,
-        };
-        cases.holds(format!("{what} on the route port"), right, || {
-            format!("{answer:?}")
-        });
-    }
-    Ok(())
+/// What a server that is knocked at does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It ends the connection at TLS.
+    Closes,
+    /// It refuses the password.
+    RefusesPassword,
+    /// It lets in.
+    LetsIn,
 }
 
-/// Says what another server would say, with a wrong password; returns the first line that is not the
-/// server's greeting.
-fn knock(address: &str, trusted: &Path, certificate: Option<Pair<'_>>) -> Result<String> {
-    // Unlike for clients, TLS comes before the first line.
-    let socket = raw::reach(address)?;
-    let mut stream = BufReader::new(tls::upgrade(
-        socket,
-        "127.0.0.1",
-        tls::client(trusted, certificate)?,
-    )?);
-    let words = "CONNECT {\"verbose\":false,\"user\":\"route\",\"pass\":\"wrong\",\"tls_required\":true,\"name\":\"intruder\"}\r\nPING\r\n";
-    stream.get_mut().write_all(words.as_bytes())?;
-    loop {
-        let mut line = String::new();
-        let read = stream.read_line(&mut line)?;
-        ensure!(read > 0, "the server closed the connection");
-        if !line.starts_with("INFO") {
-            return Ok(line);
+fn routes(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
+    let servers = bus.servers();
+    let server = servers.first().context("the bus has no server")?;
+    let files = bus.store(server);
+    let door = Door {
+        address: bus.route_address(server)?,
+        trusted: files.join("route-ca.crt"),
+    };
+    let (route, of_server) = (files.join("route.pem"), files.join("client.pem"));
+    let right = Login::of(&files)?;
+    let user = bus.credentials("analyst")?;
+    let (certificate, key) = user.certificate.as_ref().context("no certificate")?;
+    let of_user = Login {
+        user: user.username.clone(),
+        password: user.password()?.to_owned(),
+        ..right.clone()
+    };
+    let own = Some((route.as_path(), route.as_path()));
+    let shown = Some((of_server.as_path(), of_server.as_path()));
+    let attempts: [(&str, Option<Pair<'_>>, &Login, Answer); 7] = [
+        ("no certificate", None, &right, Answer::Closes),
+        (
+            "a user's certificate",
+            Some((certificate, key)),
+            &right,
+            Answer::Closes,
+        ),
+        (
+            "the certificate that servers show clients",
+            shown,
+            &right,
+            Answer::Closes,
+        ),
+        (
+            "a wrong password",
+            own,
+            &right.with("wrong"),
+            Answer::RefusesPassword,
+        ),
+        (
+            "an empty password",
+            own,
+            &right.with(""),
+            Answer::RefusesPassword,
+        ),
+        (
+            "a user's name and password",
+            own,
+            &of_user,
+            Answer::RefusesPassword,
+        ),
+        // The control: nothing but what was wrong above kept the door shut.
+        ("nothing wrong", own, &right, Answer::LetsIn),
+    ];
+    for (what, certificate, login, expected) in attempts {
+        let answer = door.knock(certificate, login);
+        let right = matches!(&answer, Ok(found) if *found == expected);
+        cases.holds(
+            format!("a server with {what} on the route port"),
+            right,
+            || format!("{answer:?}"),
+        );
+    }
+    bus.wait_until_ready()
+}
+
+/// What a server says of itself to another.
+#[derive(Clone)]
+struct Login {
+    cluster: String,
+    user: String,
+    password: String,
+}
+
+impl Login {
+    /// That of the servers themselves.
+    fn of(files: &Path) -> Result<Self> {
+        let config = fs::read(files.join("server.json"))?;
+        let config: serde_json::Value = serde_json::from_slice(&config)?;
+        let word = |key: &str| -> Result<String> {
+            let value = config.pointer(&format!("/cluster/{key}"));
+            let value = value.and_then(serde_json::Value::as_str);
+            Ok(value
+                .with_context(|| format!("no {key} of routes"))?
+                .to_owned())
+        };
+        Ok(Self {
+            cluster: word("name")?,
+            user: word("authorization/user")?,
+            password: word("authorization/password")?,
+        })
+    }
+
+    fn with(&self, password: &str) -> Self {
+        Self {
+            password: password.to_owned(),
+            ..self.clone()
         }
     }
+}
+
+/// Where a server lets other servers in.
+struct Door {
+    address: String,
+    trusted: PathBuf,
+}
+
+impl Door {
+    /// Says what another server would say, and listens until the answer is clear.
+    fn knock(&self, certificate: Option<Pair<'_>>, login: &Login) -> Result<Answer> {
+        // Unlike for clients, TLS comes before the first line.
+        let socket = raw::reach(&self.address)?;
+        let client = tls::client(&self.trusted, certificate)?;
+        let mut stream = BufReader::new(tls::upgrade(socket, "127.0.0.1", client)?);
+        let connect = json!({"verbose": false, "user": login.user, "pass": login.password,
+        "tls_required": true, "name": "intruder", "cluster": login.cluster});
+        let words = format!("CONNECT {connect}\r\nPING\r\n");
+        stream.get_mut().write_all(words.as_bytes())?;
+        loop {
+            let mut line = String::new();
+            // With TLS 1.3 a certificate is refused after the handshake, at the first read.
+            match stream.read_line(&mut line) {
+                Ok(0) => return Ok(Answer::Closes),
+                Err(error) if is_refusal_of_tls(&error) => return Ok(Answer::Closes),
+                read => read?,
+            };
+            let line = line.to_lowercase();
+            if line.contains("authorization violation") {
+                return Ok(Answer::RefusesPassword);
+            }
+            if line.starts_with("pong") {
+                return Ok(Answer::LetsIn);
+            }
+        }
+    }
+}
+
+fn is_refusal_of_tls(error: &io::Error) -> bool {
+    let source = error.get_ref();
+    let tls = source.and_then(|source| source.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::AlertReceived(_)))
 }
 
 fn clients(bus: &LocalBus, cases: &mut Cases) -> Result<()> {

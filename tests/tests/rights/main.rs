@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use svom_tests::audit::{Audit, Heard};
-use svom_tests::bus::{Bus, Credentials, Proof};
+use svom_tests::bus::Bus;
 use svom_tests::client::{ANSWERS_WITHIN, Call, Client, Event, Library, messages};
 use svom_tests::generated;
 use svom_tests::load::received;
@@ -69,26 +69,17 @@ fn participants<'a>(bus: &LocalBus, rights: &'a Rights) -> Result<Vec<Participan
     let mut participants = Vec::new();
     for (user, rights) in rights.users.iter().filter(|(user, _)| *user != AUDITOR) {
         let credentials = bus.credentials(user)?;
-        for library in libraries_for(&credentials) {
-            let client = Client::connect(*library, &credentials)?;
+        for library in Library::ALL {
+            let client = Client::connect(library, &credentials)?;
             participants.push(Participant {
                 user,
-                library: *library,
+                library,
                 rights,
                 client,
             });
         }
     }
     Ok(participants)
-}
-
-/// nats-py signs with a package of its own, which is not installed: users with an NKey come with the
-/// other library alone.
-fn libraries_for(credentials: &Credentials) -> &'static [Library] {
-    match credentials.proof {
-        Proof::Password(_) => &Library::ALL,
-        Proof::Nkey(_) => &[Library::AsyncNats],
-    }
 }
 
 /// Everybody subscribes to every queue by its name, to what its rights say as they are written, and

@@ -1,63 +1,21 @@
 //! Resources and credentials for tests, made by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use crate::Secret;
 use crate::material::{Credential, Material, Nkey, OperatorKeys};
+use crate::valid::fixtures::{bare, domain, durable, user};
 use crate::valid::{
-    Authentication, Deliver, Discard, Domain, DomainName, Durable, DurableName, Issuer, OnDelete,
-    Pattern, Queue, Sync, Tls, User, UserName, Valid,
+    Authentication, DomainName, DurableName, Pattern, Queue, User, UserName, Valid,
 };
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// A bus of three servers with these domains and nobody on it.
 pub(crate) fn bus(domains: &[(&str, &[&str])]) -> Valid {
+    let domain = |(name, programs): &(&str, &[&str])| (DomainName::new(*name), domain(programs));
     Valid {
-        name: "fsc".to_owned(),
-        generation: 1,
-        version: None,
-        replicas: 3,
-        storage_size: 10 << 30,
-        sync: Sync::Always,
-        on_delete: OnDelete::Retain,
-        tls: Tls {
-            issuer: Issuer::Managed {
-                ca_validity: 87_600 * HOUR,
-            },
-            validity: 2160 * HOUR,
-            renew_before: 720 * HOUR,
-            extra_dns_names: BTreeSet::new(),
-            client_certificates: false,
-        },
-        domains: domains
-            .iter()
-            .map(|(name, programs)| domain(name, programs))
-            .collect(),
-        users: BTreeMap::new(),
-        max_wait_per_server: Duration::from_secs(600),
-        paused: false,
-        may_lose: BTreeSet::new(),
-        kubernetes_only: Vec::new(),
+        domains: domains.iter().map(domain).collect(),
+        ..bare()
     }
-}
-
-fn domain(name: &str, programs: &[&str]) -> (DomainName, Domain) {
-    let domain = Domain {
-        programs: programs
-            .iter()
-            .map(|program| (*program).to_owned())
-            .collect(),
-        replicas: 3,
-        max_age: 168 * HOUR,
-        max_bytes: 1 << 30,
-        max_messages_per_queue: 100_000,
-        discard: Discard::Old,
-        duplicate_window: Duration::from_secs(120),
-        on_delete: OnDelete::Retain,
-    };
-    (DomainName::new(name), domain)
 }
 
 /// The mission's thirteen queues.
@@ -91,9 +49,7 @@ impl Valid {
                 .iter()
                 .map(|text| Pattern((*text).to_owned()))
                 .collect(),
-            durables: BTreeMap::new(),
-            authentication: Authentication::Password,
-            secret: None,
+            ..user()
         };
         self.users.insert(UserName::new(name), user);
         self
@@ -105,18 +61,8 @@ impl Valid {
             .queues()
             .filter(|queue| queues.iter().any(|pattern| matches(pattern, queue)))
             .collect();
-        let durable = Durable {
-            domain: queues
-                .first()
-                .expect("a durable reads a queue")
-                .domain
-                .clone(),
-            queues,
-            ack_wait: Duration::from_secs(30),
-            max_deliver: 5,
-            max_ack_pending: 1000,
-            deliver: Deliver::All,
-        };
+        let domain = &queues.first().expect("a durable reads a queue").domain;
+        let durable = durable(domain.clone(), queues);
         let user = self
             .users
             .get_mut(&UserName::new(user))

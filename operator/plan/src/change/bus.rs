@@ -1,6 +1,8 @@
 //! Differences that concern the bus as a whole.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::time::Duration;
 
 use super::path::{ISSUER, MAY_LOSE, NAME, REPLICAS, STORAGE_SIZE, VERSION};
 use super::words::{list_or_none, size, span};
@@ -28,61 +30,16 @@ pub(super) fn changes(sides: Sides<'_>) -> Vec<Change> {
         kubernetes_only,
     } = old;
     [
-        (*name != new.name).then(|| {
-            Change::refused(
-                NAME,
-                arrow(name, &new.name),
-                "servers, Secrets and the cluster itself are named like the resource",
-                "make a second resource with the new name and move the clients to it",
-            )
-        }),
+        name_change(name, &new.name),
         version_change(version.as_deref(), new.version.as_deref()),
-        (*replicas != new.replicas).then(|| {
-            Change::refused(
-                REPLICAS,
-                arrow(replicas, new.replicas),
-                "this release does not add servers to a bus that runs, nor take any from it",
-                format!("write replicas: {replicas}, or make a second resource and move the clients to it"),
-            )
-        }),
+        replicas_change(*replicas, new.replicas),
         storage_change(*storage_size, new.storage_size),
-        (*sync != new.sync).then(|| sync_change(*sync, new.sync)),
-        (*on_delete != new.on_delete).then(|| {
-            Change::new(
-                "spec.storage.onDelete",
-                Effect::Nothing,
-                arrow(on_delete_word(*on_delete), on_delete_word(new.on_delete)),
-                "it says what becomes of volumes and credentials when the resource itself is deleted",
-            )
-        }),
-        (*max_wait_per_server != new.max_wait_per_server).then(|| {
-            Change::new(
-                "spec.rollout.maxWaitPerServer",
-                Effect::Nothing,
-                arrow(span(*max_wait_per_server), span(new.max_wait_per_server)),
-                "it holds from the next restart of a server on",
-            )
-        }),
-        (*paused != new.paused).then(|| paused_change(*paused, new.paused)),
-        (*may_lose != new.may_lose).then(|| {
-            Change::new(
-                MAY_LOSE,
-                Effect::Nothing,
-                arrow(may_lose_words(may_lose), may_lose_words(&new.may_lose)),
-                "it permits losses and causes none; remove it once they are done",
-            )
-        }),
-        (*kubernetes_only != new.kubernetes_only).then(|| {
-            Change::new(
-                "spec",
-                Effect::Nothing,
-                format!(
-                    "fields for Kubernetes alone: {}",
-                    arrow(list_or_none(kubernetes_only), list_or_none(&new.kubernetes_only))
-                ),
-                "they do not reach the servers' configuration",
-            )
-        }),
+        sync_change(*sync, new.sync),
+        on_delete_change(*on_delete, new.on_delete),
+        max_wait_change(*max_wait_per_server, new.max_wait_per_server),
+        paused_change(*paused, new.paused),
+        may_lose_change(may_lose, &new.may_lose),
+        kubernetes_only_change(kubernetes_only, &new.kubernetes_only),
     ]
     .into_iter()
     .flatten()
@@ -93,6 +50,17 @@ pub(super) fn changes(sides: Sides<'_>) -> Vec<Change> {
 /// `from -> to`.
 pub(super) fn arrow(from: impl Display, to: impl Display) -> String {
     format!("{from} -> {to}")
+}
+
+fn name_change(old: &str, new: &str) -> Option<Change> {
+    (old != new).then(|| {
+        Change::refused(
+            NAME,
+            arrow(old, new),
+            "servers, Secrets and the cluster itself are named like the resource",
+            "make a second resource with the new name and move the clients to it",
+        )
+    })
 }
 
 fn version_change(old: Option<&str>, new: Option<&str>) -> Option<Change> {
@@ -119,6 +87,17 @@ fn version_change(old: Option<&str>, new: Option<&str>) -> Option<Change> {
     })
 }
 
+fn replicas_change(old: u8, new: u8) -> Option<Change> {
+    (old != new).then(|| {
+        Change::refused(
+            REPLICAS,
+            arrow(old, new),
+            "this release does not add servers to a bus that runs, nor take any from it",
+            format!("write replicas: {old}, or make a second resource and move the clients to it"),
+        )
+    })
+}
+
 fn storage_change(old: u64, new: u64) -> Option<Change> {
     let what = arrow(size(old), size(new));
     match new.cmp(&old) {
@@ -141,7 +120,7 @@ fn storage_change(old: u64, new: u64) -> Option<Change> {
     }
 }
 
-fn sync_change(old: Sync, new: Sync) -> Change {
+fn sync_change(old: Sync, new: Sync) -> Option<Change> {
     let word = |sync| match sync {
         Sync::Always => "Always".to_owned(),
         Sync::Every(interval) => span(interval),
@@ -153,21 +132,80 @@ fn sync_change(old: Sync, new: Sync) -> Change {
             span(interval)
         ),
     };
-    Change::new(
-        "spec.storage.sync",
-        Effect::Restart,
-        arrow(word(old), word(new)),
-        format!("the servers read it only when they start; {loss}"),
-    )
+    (old != new).then(|| {
+        Change::new(
+            "spec.storage.sync",
+            Effect::Restart,
+            arrow(word(old), word(new)),
+            format!("the servers read it only when they start; {loss}"),
+        )
+    })
 }
 
-fn paused_change(old: bool, new: bool) -> Change {
+fn on_delete_change(old: OnDelete, new: OnDelete) -> Option<Change> {
+    let word = |on_delete| match on_delete {
+        OnDelete::Retain => "Retain",
+        OnDelete::Delete => "Delete",
+    };
+    (old != new).then(|| {
+        Change::new(
+            "spec.storage.onDelete",
+            Effect::Nothing,
+            arrow(word(old), word(new)),
+            "it says what becomes of volumes and credentials when the resource itself is deleted",
+        )
+    })
+}
+
+fn max_wait_change(old: Duration, new: Duration) -> Option<Change> {
+    (old != new).then(|| {
+        Change::new(
+            "spec.rollout.maxWaitPerServer",
+            Effect::Nothing,
+            arrow(span(old), span(new)),
+            "it holds from the next restart of a server on",
+        )
+    })
+}
+
+fn paused_change(old: bool, new: bool) -> Option<Change> {
     let why = if new {
         "from now on the bus is watched and reported on, and nothing is changed"
     } else {
         "what was changed in the meantime is applied now"
     };
-    Change::new("spec.paused", Effect::Nothing, arrow(old, new), why)
+    (old != new).then(|| Change::new("spec.paused", Effect::Nothing, arrow(old, new), why))
+}
+
+fn may_lose_change(old: &BTreeSet<MayLose>, new: &BTreeSet<MayLose>) -> Option<Change> {
+    let words = |may_lose: &BTreeSet<MayLose>| {
+        list_or_none(may_lose.iter().map(|loss| match loss {
+            MayLose::Domain(domain) => format!("domain/{domain}"),
+            MayLose::Durable(user, durable) => format!("durable/{user}.{durable}"),
+        }))
+    };
+    (old != new).then(|| {
+        Change::new(
+            MAY_LOSE,
+            Effect::Nothing,
+            arrow(words(old), words(new)),
+            "it permits losses and causes none; remove it once they are done",
+        )
+    })
+}
+
+fn kubernetes_only_change(old: &[String], new: &[String]) -> Option<Change> {
+    (old != new).then(|| {
+        Change::new(
+            "spec",
+            Effect::Nothing,
+            format!(
+                "fields for Kubernetes alone: {}",
+                arrow(list_or_none(old), list_or_none(new))
+            ),
+            "they do not reach the servers' configuration",
+        )
+    })
 }
 
 fn tls_changes(old: &Tls, new: &Tls) -> impl Iterator<Item = Change> {
@@ -255,18 +293,4 @@ fn client_certificates_change(required: bool) -> Change {
         )
     };
     Change::new("spec.tls.clientCertificates", Effect::Reload, what, why)
-}
-
-fn on_delete_word(on_delete: OnDelete) -> &'static str {
-    match on_delete {
-        OnDelete::Retain => "Retain",
-        OnDelete::Delete => "Delete",
-    }
-}
-
-fn may_lose_words<'a>(may_lose: impl IntoIterator<Item = &'a MayLose>) -> String {
-    list_or_none(may_lose.into_iter().map(|loss| match loss {
-        MayLose::Domain(domain) => format!("domain/{domain}"),
-        MayLose::Durable(user, durable) => format!("durable/{user}.{durable}"),
-    }))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nkeys::{KeyPair, KeyPairType};
 use zeroize::Zeroizing;
 
+use super::trace::is_public_nkey;
 use crate::material::{Credential, Nkey};
 use crate::valid::{Authentication, UserName};
 use crate::{Problem, Secret};
@@ -115,16 +116,14 @@ fn password(text: &str) -> Result<Credential, String> {
 
 fn public_key(text: &str) -> Result<Credential, String> {
     let what = "nkey.pub is not the public key of a user, or is damaged: it is 56 capitals and digits that start with U (nk -inkey FILE -pubout prints it)";
-    let own = KeyPair::from_public_key(text)
-        .ok()
-        .filter(|key| key.key_pair_type() == KeyPairType::User)
-        .map(|key| Nkey {
-            public: key.public_key(),
-            seed: None,
-        })
-        .ok_or_else(|| what.to_owned())?;
+    if !is_public_nkey(text) {
+        return Err(what.to_owned());
+    }
     Ok(Credential::Nkey {
-        own,
+        own: Nkey {
+            public: text.to_owned(),
+            seed: None,
+        },
         stand_in: None,
     })
 }

@@ -78,6 +78,16 @@ pub fn fits(
         })
 }
 
+/// Whether a stored hash is that of a generated password, and of another one than this. Computes a
+/// hash.
+pub(super) fn is_of_another(hash: &str, password: &Secret) -> bool {
+    hash.starts_with("$2b$")
+        && hash
+            .parse::<HashParts>()
+            .is_ok_and(|parts| parts.get_cost() == COST_OF_GENERATED)
+        && bcrypt::verify(password.reveal(), hash).is_ok_and(|fits| !fits)
+}
+
 fn cost(brought: bool) -> u32 {
     if brought {
         COST_OF_BROUGHT

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
-
-use svom_crds::spec::OnDelete;
 
 use super::wanted;
 use crate::material::{Authority, CertificateAndKey, CertificateFacts, Material};
 use crate::topology::{Server, ServerFiles, Topology};
-use crate::valid::{Authentication, Issuer, Sync, Tls, User, UserName};
+use crate::valid::fixtures::{bare, user};
+use crate::valid::{Authentication, User, UserName};
 use crate::want::{CertificateWanted, Usage, Want};
 use crate::{Secret, UnixSeconds, Valid};
 
@@ -18,41 +16,20 @@ pub(crate) const HOUR: u64 = 3600;
 
 /// A bus with two users and one server, whose leaves last 90 days and its authorities ten years.
 pub(crate) fn bus() -> Valid {
-    let user = |authentication| User {
-        publish: BTreeSet::new(),
-        subscribe: BTreeSet::new(),
-        subscribe_patterns: BTreeSet::new(),
-        durables: BTreeMap::new(),
+    let with = |authentication| User {
         authentication,
-        secret: None,
+        ..user()
     };
-    Valid {
-        name: "fsc".to_owned(),
-        generation: 0,
-        version: None,
+    let mut valid = Valid {
         replicas: 1,
-        storage_size: 1 << 30,
-        sync: Sync::Always,
-        on_delete: OnDelete::Retain,
-        tls: Tls {
-            issuer: Issuer::Managed {
-                ca_validity: Duration::from_secs(87_600 * HOUR),
-            },
-            validity: Duration::from_secs(2160 * HOUR),
-            renew_before: Duration::from_secs(720 * HOUR),
-            extra_dns_names: BTreeSet::from(["*.example.org".to_owned()]),
-            client_certificates: false,
-        },
-        domains: BTreeMap::new(),
         users: BTreeMap::from([
-            (UserName::new("ann"), user(Authentication::Password)),
-            (UserName::new("bob"), user(Authentication::Nkey)),
+            (UserName::new("ann"), with(Authentication::Password)),
+            (UserName::new("bob"), with(Authentication::Nkey)),
         ]),
-        max_wait_per_server: Duration::from_secs(600),
-        paused: false,
-        may_lose: BTreeSet::new(),
-        kubernetes_only: vec![],
-    }
+        ..bare()
+    };
+    valid.tls.extra_dns_names = BTreeSet::from(["*.example.org".to_owned()]);
+    valid
 }
 
 pub(crate) fn one_server() -> Topology {

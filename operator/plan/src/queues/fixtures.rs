@@ -1,42 +1,26 @@
 //! A small bus, what servers report of it, and the hands that change both.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::{
     ConsumerId, ObservedConsumer, ObservedQueues, ObservedStream, QueueStep, consumers, queue_plan,
     streams,
 };
 use crate::UnixSeconds;
+use crate::valid::fixtures::{self, bare};
 use crate::valid::{
-    Authentication, Deliver, Discard, Domain, DomainName, Durable, DurableName, Issuer, MayLose,
-    OnDelete, Pattern, Queue, Sync, Tls, User, UserName, Valid,
+    Domain, DomainName, Durable, DurableName, MayLose, Pattern, Queue, User, UserName, Valid,
 };
+
+pub(crate) use crate::valid::fixtures::{HOUR, domain, user};
 
 /// The time of every test.
 pub(crate) const NOW: UnixSeconds = 1_795_000_000;
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// Three servers; `data` with three programs and `science` with one; `pipeline`, which reads data
 /// durably, and `gateway`, which publishes it.
 pub(crate) fn bus() -> Valid {
     Valid {
-        name: "fsc".to_owned(),
-        generation: 1,
-        version: None,
-        replicas: 3,
-        storage_size: 10 << 30,
-        sync: Sync::Always,
-        on_delete: OnDelete::Retain,
-        tls: Tls {
-            issuer: Issuer::Managed {
-                ca_validity: HOUR * 87_600,
-            },
-            validity: HOUR * 2160,
-            renew_before: HOUR * 720,
-            extra_dns_names: BTreeSet::new(),
-            client_certificates: false,
-        },
         domains: BTreeMap::from([
             (DomainName::new("data"), domain(&["mdb", "vhf", "xband"])),
             (DomainName::new("science"), domain(&["too"])),
@@ -63,50 +47,12 @@ pub(crate) fn bus() -> Valid {
                 },
             ),
         ]),
-        max_wait_per_server: HOUR / 6,
-        paused: false,
-        may_lose: BTreeSet::new(),
-        kubernetes_only: Vec::new(),
-    }
-}
-
-pub(crate) fn domain(programs: &[&str]) -> Domain {
-    Domain {
-        programs: programs
-            .iter()
-            .map(|program| (*program).to_owned())
-            .collect(),
-        replicas: 3,
-        max_age: HOUR * 168,
-        max_bytes: 1 << 30,
-        max_messages_per_queue: 100_000,
-        discard: Discard::Old,
-        duplicate_window: HOUR / 30,
-        on_delete: OnDelete::Retain,
-    }
-}
-
-/// A user without rights.
-pub(crate) fn user() -> User {
-    User {
-        publish: BTreeSet::new(),
-        subscribe: BTreeSet::new(),
-        subscribe_patterns: BTreeSet::new(),
-        durables: BTreeMap::new(),
-        authentication: Authentication::Password,
-        secret: None,
+        ..bare()
     }
 }
 
 pub(crate) fn durable(domain: &str, names: &[&str]) -> Durable {
-    Durable {
-        domain: DomainName::new(domain),
-        queues: queues(names),
-        ack_wait: Duration::from_secs(30),
-        max_deliver: 5,
-        max_ack_pending: 1000,
-        deliver: Deliver::All,
-    }
+    fixtures::durable(DomainName::new(domain), queues(names))
 }
 
 pub(crate) fn queue(name: &str) -> Queue {

@@ -2,7 +2,7 @@
 
 use svom_crds::status::{Condition, Truth};
 
-use super::{Findings, ProofFinding, Setting, rfc3339};
+use super::{Findings, ProofFinding, ServerFinding, Setting, rfc3339};
 use crate::change::Effect;
 
 /// One condition before it has a time.
@@ -52,7 +52,7 @@ pub(super) fn conditions(setting: &Setting<'_>, findings: &Findings) -> Vec<Cond
             "checks of a message's way",
         ),
     ];
-    let stalled = stalled(findings);
+    let stalled = stalled(setting, findings);
     let mut all = vec![ready(setting, findings, &parts, stalled.as_ref())];
     if stalled.is_none()
         && let Some(reconciling) = reconciling(findings, &parts)
@@ -138,15 +138,18 @@ fn ready(
 }
 
 /// Only what a person must mend.
-fn stalled(findings: &Findings) -> Option<Finding> {
+fn stalled(setting: &Setting<'_>, findings: &Findings) -> Option<Finding> {
     if let Some(problem) = findings.problems.first() {
         let more = match findings.problems.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        let message = format!(
-            "{problem}{more}; the last good state stays in force, less what this one takes away"
-        );
+        let meanwhile = if setting.valid.paused {
+            "it is paused, so nothing of it is applied"
+        } else {
+            "the last good state stays in force, less what this one takes away"
+        };
+        let message = format!("{problem}{more}; {meanwhile}");
         return Some(so("Stalled", "InvalidSpec", message));
     }
     let refused: Vec<String> = findings
@@ -190,14 +193,15 @@ fn cluster_formed(setting: &Setting<'_>, findings: &Findings) -> Finding {
             "NoMetaLeader",
             format!(
                 "the JetStream meta group has no leader; {} of {wanted} servers answer (the first start needs all of them)",
-                findings
-                    .servers
-                    .iter()
-                    .filter(|server| server.config_digest.is_some())
-                    .count()
+                answering(findings)
             ),
         ),
     }
+}
+
+fn answering(findings: &Findings) -> usize {
+    let answers = |server: &&ServerFinding| server.config_digest.is_some();
+    findings.servers.iter().filter(answers).count()
 }
 
 fn quorum_available(findings: &Findings) -> Finding {
@@ -218,23 +222,32 @@ fn quorum_available(findings: &Findings) -> Finding {
     } else if without.is_empty() {
         so(TYPE, "EveryStreamLed", "every stream has a leader")
     } else {
-        not(
-            TYPE,
-            "NoLeader",
-            format!(
-                "no leader for {}: publishing to it is refused until a majority of its servers is back",
-                without.join(", ")
-            ),
-        )
+        let answering = answering(findings);
+        let until = if answering * 2 > findings.servers.len() {
+            "one is elected, which takes seconds where a majority of its servers answers"
+        } else {
+            "a majority of its servers is back"
+        };
+        let without = without.join(", ");
+        let message = format!("no leader for {without}: publishing to it is refused until {until}");
+        not(TYPE, "NoLeader", message)
     }
 }
 
 fn settled(findings: &Findings) -> Finding {
     const TYPE: &str = "Settled";
-    for server in &findings.servers {
-        if let Some(trouble) = &server.trouble {
-            return not(TYPE, "ServerDown", format!("{}: {trouble}", server.name));
-        }
+    let (silent, answering): (Vec<_>, Vec<_>) = findings
+        .servers
+        .iter()
+        .partition(|server| server.config_digest.is_none());
+    // Who does not answer may be why others are not healthy.
+    let troubles: Vec<String> = silent
+        .into_iter()
+        .chain(answering)
+        .filter_map(|server| Some(format!("{}: {}", server.name, server.trouble.as_ref()?)))
+        .collect();
+    if !troubles.is_empty() {
+        return not(TYPE, "ServerDown", troubles.join("; "));
     }
     for server in &findings.servers {
         if !server.behind.is_empty() {
@@ -307,26 +320,34 @@ fn queues_synced(findings: &Findings) -> Finding {
 
 fn users_synced(findings: &Findings) -> Finding {
     const TYPE: &str = "UsersSynced";
-    let behind: Vec<&str> = findings
-        .servers
-        .iter()
-        .filter(|server| !server.has_wanted_configuration())
-        .map(|server| server.name.as_str())
-        .collect();
-    if behind.is_empty() {
+    let names = |which: fn(&&ServerFinding) -> bool| {
+        let names = findings.servers.iter().filter(which);
+        names
+            .map(|server| server.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let behind =
+        names(|server| server.config_digest.is_some() && !server.has_wanted_configuration());
+    let silent = names(|server| server.config_digest.is_none());
+    if !behind.is_empty() {
+        not(
+            TYPE,
+            "ConfigurationBehind",
+            format!("the configuration that is wanted is not in force on {behind}"),
+        )
+    } else if !silent.is_empty() {
+        Finding {
+            type_: TYPE,
+            status: Truth::Unknown,
+            reason: "NotObserved",
+            message: format!("which configuration is in force on {silent} is not known"),
+        }
+    } else {
         so(
             TYPE,
             "InForce",
             "every server has the users and rights that are wanted",
-        )
-    } else {
-        not(
-            TYPE,
-            "ConfigurationBehind",
-            format!(
-                "{} has not the configuration that is wanted in force",
-                behind.join(", ")
-            ),
         )
     }
 }

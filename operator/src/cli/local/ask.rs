@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::Value;
+use svom_crds::SvomMessagingStatus;
 
 use super::{ApplyArgs, DirArgs, DownArgs, ServerArgs};
 use crate::cli::Output;
@@ -52,11 +53,22 @@ fn told(answer: &ApplyAnswer) -> String {
         text.push_str(&format!("wrong    {problem}\n"));
     }
     if !answer.problems.is_empty() {
-        text.push_str("Since the resource is wrong, only what it takes away was applied.\n");
+        text.push_str(if is_paused(&answer.status) {
+            "Since it is paused, nothing was applied.\n"
+        } else {
+            "Since the resource is wrong, only what it takes away was applied.\n"
+        });
     }
     text.push_str(&crate::cli::plan::changes_text(&answer.changes));
     text.push_str(&super::status::line(&answer.status));
     text
+}
+
+fn is_paused(status: &SvomMessagingStatus) -> bool {
+    let conditions = &status.conditions;
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == "Paused")
 }
 
 pub(super) fn kill(args: ServerArgs) -> anyhow::Result<ExitCode> {

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use svom_plan::material::Material;
 use svom_plan::server_config::{ServerConfig, server_configs};
+use svom_plan::status::ProofFinding;
 use svom_plan::topology::{Server, Topology};
 use svom_plan::valid::Sync;
 use svom_plan::{Problem, Valid};
-use tokio::time::Instant;
 
 use super::clients::Clients;
-use super::standing::{LOOK, Standing};
+use super::standing::Standing;
 use super::{BusError, Say, files, now};
-use crate::local::process::{LAME_DUCK_BOUND, Servers};
-use crate::nats::observe::{Seen, observe};
+use crate::local::process::{LAME_DUCK_BOUND, Servers, ServersError, States};
+use crate::local::run::Further;
+use crate::nats::observe::Seen;
 use crate::nats::system::{self, Accounts};
 use crate::store::Store;
 
@@ -92,8 +93,8 @@ impl Standing {
         })
     }
 
-    /// Puts another state in force. What a reload can do is done first, so that what takes rights away
-    /// waits for no restart.
+    /// Puts another state in force, as far as a reload can: what takes rights away waits for no restart.
+    /// It may be dropped where it waits and begun anew.
     ///
     /// # Errors
     /// The system or the servers refused; what was reached by then is in the findings.
@@ -101,44 +102,62 @@ impl Standing {
         &mut self,
         next: Next,
         store: &Store,
-        servers: &Servers,
+        states: &States,
         say: Say<'_>,
     ) -> Result<(), BusError> {
         let known = |user| self.valid.users.contains_key(user);
-        let accounts = if next.valid.users.keys().all(known) {
-            Accounts::Known
-        } else {
-            Accounts::Added
-        };
-        self.failures.clear();
+        if !next.valid.users.keys().all(known) {
+            self.unwritten = Accounts::Added;
+        }
+        if next.valid != self.valid {
+            // What was proven was another state.
+            self.access = ProofFinding::default();
+        }
         self.valid = next.valid;
         self.material = next.material;
         self.configs = next.configs;
-        self.reload(accounts, store, say).await?;
+        self.write(store)?;
+        self.reload(states, say).await?;
         store.hand_out(&self.valid, &self.topology, &self.material)?;
         if !self.clients.fit(&self.material) {
             self.clients = Clients::connect(&self.valid, &self.topology, &self.material).await?;
         }
-        self.restart_one_by_one(store, servers, say).await
+        Ok(())
     }
 
-    async fn reload(
-        &mut self,
-        accounts: Accounts,
-        store: &Store,
-        say: Say<'_>,
-    ) -> Result<(), BusError> {
-        let different = files::write_servers(store, &self.topology, &self.material, &self.configs)?;
-        self.unread.extend(different);
-        let seen = observe(self.clients.system(), &self.names(), Instant::now() + LOOK)
+    /// Writes what the servers read, and notes who has to read it.
+    fn write(&mut self, store: &Store) -> Result<(), BusError> {
+        let (unread, accounts) = (&mut self.unread, self.unwritten);
+        let different = |server: &str| {
+            let noted = unread.entry(server.to_owned()).or_insert(accounts);
+            *noted = accounts.max(*noted);
+        };
+        files::write_servers(
+            store,
+            &self.topology,
+            &self.material,
+            &self.configs,
+            different,
+        )?;
+        self.unwritten = Accounts::Known;
+        Ok(())
+    }
+
+    async fn reload(&mut self, states: &States, say: Say<'_>) -> Result<(), BusError> {
+        self.failures.reload.clear();
+        let seen = self
+            .seen(states)
             .await
             .map_err(|error| BusError::Failed(error.to_string()))?;
         for found in seen.servers.values() {
             let server = &found.server;
             let is_behind = self.digest(&server.name) != Some(&found.config_digest);
-            if !is_behind && !self.unread.contains(&server.name) {
-                continue;
-            }
+            let accounts = match self.unread.get(&server.name) {
+                Some(accounts) => *accounts,
+                // Nobody knows which of the accounts it has.
+                None if is_behind => Accounts::Added,
+                None => continue,
+            };
             say(&format!(
                 "server {} reads its configuration again",
                 server.name
@@ -147,7 +166,7 @@ impl Standing {
                 Ok(()) => {
                     self.unread.remove(&server.name);
                 }
-                Err(error) => self.failures.push(error.to_string()),
+                Err(error) => self.failures.reload.push(error.to_string()),
             }
         }
         self.wait_for_reloaded(&seen, say).await;
@@ -161,7 +180,7 @@ impl Standing {
             .configs
             .iter()
             .all(|config| seen.servers.contains_key(&config.server));
-        if all_answered && self.failures.is_empty() {
+        if all_answered && self.failures.reload.is_empty() {
             self.wait_for(&self.expected(), IN_FORCE, say).await;
         }
     }
@@ -183,43 +202,94 @@ impl Standing {
     }
 
     /// One server after another: the bus is whole before a server is stopped, and whole again before
-    /// the next one is. Where it does not get whole in time, the rest stays as it was.
-    async fn restart_one_by_one(
+    /// the next one is. Where it does not get whole in time, or a further change is asked for, the rest
+    /// stays as it was.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub(super) async fn restart_one_by_one(
         &mut self,
         store: &Store,
         servers: &Servers,
         say: Say<'_>,
+        further: &Further,
     ) -> Result<(), BusError> {
+        self.failures.restart = None;
         let waiting = self.waits_for_restart();
         if waiting.is_empty() {
             return Ok(());
         }
         for server in waiting {
-            let patience = self.valid.max_wait_per_server;
-            if let Some(first) = self.wait_until_whole(patience, say).await.first() {
-                self.failures.push(format!(
-                    "server {} is not restarted, since the bus was not whole within \
-                     spec.rollout.maxWaitPerServer: {first}; mend that and apply the resource again",
-                    server.name
-                ));
+            if let Some(why) = self.may_not_restart(say, further).await {
+                self.failures.restart =
+                    Some(format!("server {} is not restarted, {why}", server.name));
                 return Ok(());
             }
             say(&format!("server {} is restarted", server.name));
-            let failed =
-                |error: crate::local::process::ServersError| BusError::Failed(error.to_string());
-            servers
-                .stop(&server.name, LAME_DUCK_BOUND)
-                .await
-                .map_err(failed)?;
-            self.started.insert(server.name.clone(), self.valid.sync);
-            self.configs = configs(&self.valid, &self.topology, &self.material, &self.started)
-                .map_err(BusError::Problems)?;
-            files::write_servers(store, &self.topology, &self.material, &self.configs)?;
-            servers.start(&server.name).await.map_err(failed)?;
+            self.restart(&server, store, servers).await?;
         }
         // The last one's, so that the proof finds a whole bus.
-        self.wait_until_whole(self.valid.max_wait_per_server, say)
-            .await;
+        let patience = self.valid.max_wait_per_server;
+        tokio::select! {
+            _ = self.wait_until_whole(patience, say) => {}
+            () = further.asked_for() => {}
+        }
         Ok(())
+    }
+
+    /// Why no server may be restarted now.
+    async fn may_not_restart(&self, say: Say<'_>, further: &Further) -> Option<String> {
+        let patience = self.valid.max_wait_per_server;
+        let missing = tokio::select! {
+            biased;
+            () = further.asked_for() => {
+                return Some("since a further change was asked for, which goes on with that".to_owned());
+            }
+            missing = self.wait_until_whole(patience, say) => missing,
+        };
+        let first = missing.first()?;
+        Some(format!(
+            "since the bus was not whole within spec.rollout.maxWaitPerServer: {first}; mend that and apply the \
+             resource again"
+        ))
+    }
+
+    async fn restart(
+        &mut self,
+        server: &Server,
+        store: &Store,
+        servers: &Servers,
+    ) -> Result<(), BusError> {
+        let failed = |error: ServersError| BusError::Failed(error.to_string());
+        servers
+            .stop(&server.name, LAME_DUCK_BOUND)
+            .await
+            .map_err(failed)?;
+        let written = self.start_with(&server.name, self.valid.sync, store);
+        // Also where that failed: then it starts with what it had.
+        servers.start(&server.name).await.map_err(failed)?;
+        written?;
+        // It read everything when it started.
+        self.unread.remove(&server.name);
+        Ok(())
+    }
+
+    /// Writes for a server that is down what it reads only when it starts.
+    fn start_with(&mut self, server: &str, sync: Sync, store: &Store) -> Result<(), BusError> {
+        let mut started = self.started.clone();
+        started.insert(server.to_owned(), sync);
+        let configs = configs(&self.valid, &self.topology, &self.material, &started)
+            .map_err(BusError::Problems)?;
+        let before = std::mem::replace(&mut self.configs, configs);
+        match self.write(store) {
+            Ok(()) => {
+                self.started = started;
+                Ok(())
+            }
+            Err(error) => {
+                self.configs = before;
+                Err(error)
+            }
+        }
     }
 }

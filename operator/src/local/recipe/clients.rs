@@ -8,10 +8,17 @@ use svom_plan::material::{AuthorityName, LeafName, Material};
 use svom_plan::topology::Topology;
 use tokio::time::{Instant, sleep};
 
+use super::Say;
+use super::standing::runs;
+use crate::local::process::Servers;
 use crate::nats::bus::{Bus, BusError};
+use crate::nats::connect::leave_server;
 
-/// How long servers that were just started may take until they can be connected to.
+/// How long it may take until servers can be connected to, where one of them does not run or all ran
+/// before.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long another server may take when the one that the operator is connected to hangs.
+const ELSEWHERE: Duration = Duration::from_secs(5);
 /// How long one try may take.
 const TRY: Duration = Duration::from_secs(5);
 /// Pause between two tries.
@@ -24,7 +31,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Connects, trying again while servers start.
+    /// Connects to servers that ran before.
     ///
     /// # Errors
     /// No server could be connected to in half a minute, and why the last try failed.
@@ -33,17 +40,65 @@ impl Clients {
         topology: &Topology,
         material: &Material,
     ) -> Result<Self, BusError> {
-        let deadline = Instant::now() + PATIENCE;
+        Self::keep_trying(valid, topology, material, |_, waited| waited < PATIENCE).await
+    }
+
+    /// Connects to servers that were just started. One alone listens only when it has read its whole
+    /// store, which takes minutes where that is large and was not closed in order: it is waited for
+    /// while its process runs, as long as for a restart.
+    ///
+    /// # Errors
+    /// As [`Clients::connect`].
+    pub async fn connect_to_started(
+        valid: &Valid,
+        topology: &Topology,
+        material: &Material,
+        servers: &Servers,
+        say: Say<'_>,
+    ) -> Result<Self, BusError> {
+        let longest = PATIENCE.max(valid.max_wait_per_server);
+        let mut told = false;
+        let goes_on = |why: &BusError, waited| {
+            if !told && waited > PATIENCE {
+                told = true;
+                say(&format!(
+                    "waiting: {why}; the servers run, and read what they have stored"
+                ));
+            }
+            waited < PATIENCE || waited < longest && servers.states().values().all(runs)
+        };
+        Self::keep_trying(valid, topology, material, goes_on).await
+    }
+
+    async fn keep_trying(
+        valid: &Valid,
+        topology: &Topology,
+        material: &Material,
+        mut goes_on: impl FnMut(&BusError, Duration) -> bool,
+    ) -> Result<Self, BusError> {
+        let begin = Instant::now();
         loop {
             match Bus::connect(valid, topology, material, TRY).await {
                 Ok(bus) => {
                     let made_with = made_with(material);
                     return Ok(Self { bus, made_with });
                 }
-                Err(BusError::Connect(_)) if Instant::now() < deadline => sleep(PAUSE).await,
+                Err(why @ BusError::Connect(_)) if goes_on(&why, begin.elapsed()) => {
+                    sleep(PAUSE).await;
+                }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Leaves the server that the connection in the system account is to.
+    pub async fn leave_system_server(&self) {
+        leave_server(self.system(), ELSEWHERE).await;
+    }
+
+    /// Leaves the server that the connection in the JetStream account is to.
+    pub async fn leave_jetstream_server(&self) {
+        leave_server(self.jetstream(), ELSEWHERE).await;
     }
 
     /// In the system account.

@@ -96,7 +96,8 @@ pub fn write_server(
     Ok(write().map_err(crate::store::StoreError::File)?)
 }
 
-/// Writes what every server reads, and gives the names of those for which anything differed.
+/// Writes what every server reads; `different` hears of each for which anything differed, also where
+/// the system refused in the middle of it.
 ///
 /// # Errors
 /// As [`write_server`].
@@ -105,20 +106,22 @@ pub fn write_servers(
     topology: &Topology,
     material: &Material,
     configs: &[ServerConfig],
-) -> Result<Vec<String>, BusError> {
+    mut different: impl FnMut(&str),
+) -> Result<(), BusError> {
     let authority = trust(material, AuthorityName::Clients)?;
     let path = store.authority_file();
     let written = store
         .files()
         .write_if_different(&path, authority.reveal().as_bytes());
     written.map_err(crate::store::StoreError::File)?;
-    let mut different = Vec::new();
     for (server, config) in topology.servers.iter().zip(configs) {
-        if write_server(store, server, material, config)? {
-            different.push(server.name.clone());
+        let written = write_server(store, server, material, config);
+        if !matches!(written, Ok(false)) {
+            different(&server.name);
         }
+        written?;
     }
-    Ok(different)
+    Ok(())
 }
 
 fn trust(material: &Material, name: AuthorityName) -> Result<Secret, BusError> {

@@ -9,25 +9,19 @@ use svom_plan::queues::{ConsumerId, QueuePlan, QueueStep, queue_plan};
 use svom_plan::status::{Findings, ServerFinding, StreamFinding, rfc3339};
 use svom_plan::valid::{DurableName, UserName};
 use svom_plan::{UnixSeconds, names, pki};
-use tokio::time::Instant;
 
 use super::standing::{LOOK, Standing};
 use crate::local::process::{State, States, Why};
-use crate::nats::observe::{Group, Seen, observe};
+use crate::nats::observe::{Group, Seen};
 
 impl Standing {
     /// Looks at processes, servers, streams and consumers, and sends a message through, each with a
     /// bound.
     pub async fn find(&mut self, states: &States, now: UnixSeconds) -> Findings {
-        let deadline = Instant::now() + LOOK;
-        let expected = self.names();
-        let (seen, queues) = tokio::join!(
-            observe(self.clients.system(), &expected, deadline),
-            self.observe_queues()
-        );
+        let (seen, queues) = tokio::join!(self.seen(states), self.observe_queues());
         // After the look: a message under way makes its followers look late for a moment.
         self.prove_data_path(LOOK).await;
-        let mut failures = self.failures.clone();
+        let mut failures = self.failures.words();
         let waiting = self.waits_for_restart();
         failures.extend(waiting.iter().map(|server| {
             format!(

@@ -9,8 +9,12 @@ mod clients;
 mod files;
 mod findings;
 mod judge;
+mod proof;
+mod queues;
 mod standing;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::path::PathBuf;
@@ -18,12 +22,13 @@ use std::path::PathBuf;
 use serde_json::Value;
 use svom_crds::SvomMessagingStatus;
 use svom_plan::change::Change;
-use svom_plan::status::{Findings, Setting, is_ready, status};
+use svom_plan::status::{Findings, Setting, is_ready, is_settled, status};
 use svom_plan::{Problem, UnixSeconds, Valid};
 use tokio::sync::watch;
 
 use super::folder::Folder;
-use super::process::{Servers, States};
+use super::process::{Servers, State, States};
+use super::run::Further;
 use super::run::clock::now;
 use crate::store::{Files, Store, StoreError};
 use apply::Next;
@@ -82,6 +87,9 @@ pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
 /// Where a piece of work says what it is doing.
 pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
+/// How long after something was found that may come right, or failed, it is looked at or tried again.
+const AGAIN: u64 = 60;
+
 /// One bus on this machine.
 pub struct Bus {
     place: Place,
@@ -92,13 +100,17 @@ pub struct Bus {
     standing: Option<Standing>,
     /// What was asked for last and cannot be had.
     asked: Asked,
-    retry_at: Option<UnixSeconds>,
+    undone: Option<Undone>,
+    /// When it is looked at again though nothing happens.
+    again_at: Option<UnixSeconds>,
     told: watch::Sender<Value>,
-    /// What was found last, and whether that was good.
+    /// What was found last, and whether that was good; absent before the first look.
     found: Findings,
-    was_ready: bool,
+    was_ready: Option<bool>,
     /// The servers' processes when that was found.
     looked_at: States,
+    /// The servers' processes of which was told last.
+    heard_of: States,
     before: Option<SvomMessagingStatus>,
     tell: Tell,
 }
@@ -110,6 +122,13 @@ struct Asked {
     problems: Vec<Problem>,
     refused: Vec<Change>,
     waiting: Vec<Change>,
+}
+
+/// Work that came to no end.
+struct Undone {
+    /// What was to be put in force.
+    wanted: Valid,
+    why: String,
 }
 
 impl Bus {
@@ -136,11 +155,13 @@ impl Bus {
             wanted,
             standing: None,
             asked: Asked::default(),
-            retry_at: None,
+            undone: None,
+            again_at: None,
             told,
             found: Findings::default(),
-            was_ready: false,
+            was_ready: None,
             looked_at: States::new(),
+            heard_of: States::new(),
             before: None,
             tell,
         };
@@ -155,11 +176,22 @@ impl Bus {
         self.finish(say).await
     }
 
-    /// Brings the bus that stands to another state and proves it, likewise.
-    async fn bring_to(&mut self, next: Next, say: Say<'_>) -> Result<(), BusError> {
+    /// Brings the bus that stands to another state and proves it, likewise. Servers are restarted only
+    /// where `further` is given, which stops that.
+    async fn bring_to(
+        &mut self,
+        next: Next,
+        further: Option<&Further>,
+        say: Say<'_>,
+    ) -> Result<(), BusError> {
         if let Some(standing) = &mut self.standing {
-            let brought = standing.bring_to(next, &self.store, &self.servers, say);
-            brought.await?;
+            let states = self.servers.states();
+            standing.bring_to(next, &self.store, &states, say).await?;
+            if let Some(further) = further {
+                standing
+                    .restart_one_by_one(&self.store, &self.servers, say, further)
+                    .await?;
+            }
         }
         self.finish(say).await
     }
@@ -187,16 +219,46 @@ impl Bus {
         self.tell_status(findings);
     }
 
-    /// Looks at everything, and tells the status.
+    /// Looks at everything, and tells the status, and the person in front where that is another one.
     async fn report(&mut self) -> SvomMessagingStatus {
         if let Some(standing) = &mut self.standing {
             let states = self.servers.states();
             self.found = standing.find(&states, now()).await;
+            let undone = self.undone.as_ref();
+            self.found
+                .failures
+                .extend(undone.map(|undone| undone.why.clone()));
             self.looked_at = states;
         }
         let told = self.tell_status(self.found.clone());
-        self.was_ready = is_ready(&told);
+        let is_ready = is_ready(&told);
+        match self.was_ready.replace(is_ready) {
+            Some(true) if !is_ready => (self.tell)(&format!("not ready: {}", summary::why(&told))),
+            Some(false) if is_ready => (self.tell)("ready again"),
+            _ => {}
+        }
+        let may_come_right = !is_settled(&told) || self.unread().is_some();
+        self.again_at = may_come_right.then(|| self.next_try());
         told
+    }
+
+    /// Who asks often must not put it off, nor a clock that was set back: one that is due stays so until
+    /// it has come.
+    fn next_try(&self) -> UnixSeconds {
+        let latest = now().saturating_add_unsigned(AGAIN);
+        self.again_at.map_or(latest, |at| at.min(latest))
+    }
+
+    /// A server that runs and has not read what was written for it, in words. (Those that are down
+    /// read it when they start.)
+    fn unread(&self) -> Option<String> {
+        let unread = &self.standing.as_ref()?.unread;
+        let states = self.servers.states();
+        let runs = |name: &&String| matches!(states.get(*name), Some(State::Running { .. }));
+        let name = unread.keys().find(runs)?;
+        Some(format!(
+            "server {name} has not read its configuration again"
+        ))
     }
 
     fn tell_status(&mut self, mut findings: Findings) -> SvomMessagingStatus {

@@ -9,13 +9,12 @@ use svom_plan::status::is_ready;
 use svom_plan::{UnixSeconds, Valid, pki};
 
 use super::judge::{Judgement, weigh};
-use super::{Asked, Bus, BusError, Say, files, now, summary};
+use super::standing::runs;
+use super::{AGAIN, Asked, Bus, BusError, Say, Undone, files, now};
 use crate::local::control::server::Progress;
 use crate::local::process::{State, States};
-use crate::local::run::{Recipe, Resource};
+use crate::local::run::{Further, Recipe, Resource};
 
-/// How long after a piece of work that failed it is tried again.
-const RETRY: Duration = Duration::from_secs(60);
 /// How long a server that was started again may take until it is looked at as down.
 const BACK_AGAIN: Duration = Duration::from_secs(20);
 
@@ -60,7 +59,12 @@ impl Recipe for Bus {
         Ok(())
     }
 
-    async fn apply(&mut self, resource: Resource, progress: &Progress) -> Result<Value, BusError> {
+    async fn apply(
+        &mut self,
+        resource: Resource,
+        progress: &Progress,
+        further: &Further,
+    ) -> Result<Value, BusError> {
         let judged = self.judge(&resource).await?;
         let Some(old) = self
             .standing
@@ -71,10 +75,13 @@ impl Recipe for Bus {
         };
         self.announce("a change is being applied");
         let say = |line: &str| progress.say(line);
-        let done = self.put_in_force(&judged, &say).await;
+        let done = self.put_in_force(&judged, further, &say).await;
+        self.undone = done.as_ref().err().map(|error| Undone {
+            wanted: judged.wanted,
+            why: error.to_string(),
+        });
         let status = self.report().await;
         done?;
-        self.retry_at = self.unread().map(|_| again());
         let in_force = self
             .standing
             .as_ref()
@@ -105,16 +112,8 @@ impl Recipe for Bus {
     }
 
     async fn servers_changed(&mut self, states: States) {
-        for (name, state) in &states {
-            if let State::Restarting { ended, pause, .. } = state {
-                let pause = pause.as_secs_f32();
-                (self.tell)(&format!(
-                    "server {name} ended ({ended}); it is started again in {pause} s"
-                ));
-            }
-        }
-        let was_ready = self.was_ready;
-        if was_ready && states == self.looked_at {
+        self.tell_ends(&states);
+        if self.was_ready == Some(true) && states == self.looked_at {
             // They changed in the course of work that ended with a good look at these very processes.
             return;
         }
@@ -123,7 +122,6 @@ impl Recipe for Bus {
             return;
         };
         // While one is down or on its way there, nothing is to be waited for: its next state is told too.
-        let runs = |state: &State| matches!(state, State::Running { .. });
         if states.values().all(runs) {
             standing.wait_until_whole(BACK_AGAIN, &|_| ()).await;
             if !standing.is_proven() {
@@ -131,48 +129,35 @@ impl Recipe for Bus {
                 standing.prove(&|_| ()).await;
             }
         }
-        let status = self.report().await;
-        match (was_ready, is_ready(&status)) {
-            (true, false) => (self.tell)(&format!("not ready: {}", summary::why(&status))),
-            (false, true) => (self.tell)("ready again"),
-            _ => {}
-        }
+        self.report().await;
     }
 
     async fn moment_came(&mut self) {
-        self.retry_at = None;
-        let Some(valid) = self
-            .standing
-            .as_ref()
-            .map(|standing| standing.valid.clone())
-        else {
-            return;
-        };
-        self.announce("what is due of certificates, or was left undone, is being done");
-        let failed = match self.renew(&valid).await {
-            Ok(None) => return (self.tell)("certificates and configuration are as wanted again"),
-            Ok(Some(why)) => why,
-            Err(error) => {
-                self.report().await;
-                error.to_string()
+        // Until this has come to its end it is due.
+        self.again_at = Some(now());
+        if let Some(due) = self.due() {
+            self.announce(due);
+            let before = self.undone.take();
+            self.undone = self.take_up(before.as_ref()).await;
+            match self.undone.as_ref().map(|undone| &undone.why) {
+                None => (self.tell)("certificates and configuration are as wanted again"),
+                // Once, and not with each try.
+                Some(why) if before.is_none_or(|before| before.why != *why) => {
+                    (self.tell)(&format!(
+                        "certificates and configuration are not as wanted, and it is tried again in {AGAIN} s: {why}"
+                    ))
+                }
+                Some(_) => {}
             }
-        };
-        let seconds = RETRY.as_secs();
-        (self.tell)(&format!(
-            "certificates and configuration are not as wanted, and it is tried again in {seconds} s: {failed}"
-        ));
-        self.retry_at = Some(again());
+        }
+        self.again_at = None;
+        self.report().await;
     }
 
-    /// Certificates that were made and not taken up by every server are due no more, so a failure
-    /// counts before them. A paused bus renews nothing; its status says when certificates end.
+    /// A paused bus renews nothing, and is looked at all the same; its status says when certificates
+    /// end.
     fn next_moment(&self) -> Option<UnixSeconds> {
-        let standing = self.standing.as_ref()?;
-        if standing.valid.paused {
-            return None;
-        }
-        let due = || pki::next_renewal(&standing.valid, &standing.topology, &standing.material);
-        self.retry_at.or_else(due)
+        self.again_at.into_iter().chain(self.renewal()).min()
     }
 }
 
@@ -194,7 +179,12 @@ impl Bus {
 
     /// Puts in force what may be. What of it cannot be had, as a Secret that is not there, holds up
     /// nothing that is taken away.
-    async fn put_in_force(&mut self, judged: &Judgement, say: Say<'_>) -> Result<(), BusError> {
+    async fn put_in_force(
+        &mut self,
+        judged: &Judgement,
+        further: &Further,
+        say: Say<'_>,
+    ) -> Result<(), BusError> {
         let Some(standing) = &mut self.standing else {
             return Ok(());
         };
@@ -203,7 +193,7 @@ impl Bus {
             return Ok(());
         }
         let missing = match standing.next(&judged.wanted, &self.store) {
-            Ok(next) => return self.bring_to(next, say).await,
+            Ok(next) => return self.bring_to(next, Some(further), say).await,
             Err(missing) => missing.problems(),
         };
         let less = standing.less(&judged.less)?;
@@ -212,7 +202,7 @@ impl Bus {
             all.extend(problems.iter().cloned());
             self.asked = Asked::wrong(self.asked.generation, all);
         }
-        self.bring_to(less, say).await?;
+        self.bring_to(less, None, say).await?;
         missing.map(drop).map_err(|error| {
             BusError::Failed(format!(
                 "{error}; what the resource takes away was applied all the same"
@@ -220,31 +210,64 @@ impl Bus {
         })
     }
 
-    /// Renews what is due and repeats what was left undone; what is left then, if so.
-    async fn renew(&mut self, valid: &Valid) -> Result<Option<String>, BusError> {
-        let Some(standing) = &self.standing else {
-            return Ok(None);
+    /// When certificates are due to be renewed. Those that were made and not taken up by every server
+    /// are due no more.
+    fn renewal(&self) -> Option<UnixSeconds> {
+        let standing = self.standing.as_ref()?;
+        if standing.valid.paused {
+            return None;
+        }
+        // What failed is tried again with a pause.
+        pki::next_renewal(&standing.valid, &standing.topology, &standing.material)
+            .map(|due| due.max(self.again_at.unwrap_or(due)))
+    }
+
+    /// What is to be done though nobody asks for it, in words.
+    fn due(&self) -> Option<&'static str> {
+        let standing = self.standing.as_ref()?;
+        if standing.valid.paused {
+            return None;
+        }
+        if self.renewal().is_some_and(|due| due <= now()) {
+            return Some("certificates are being renewed");
+        }
+        let left = self.undone.is_some() || self.unread().is_some() || !standing.is_proven();
+        left.then_some("what was left undone is being done")
+    }
+
+    /// Takes up what came to no end, else what is in force, and makes what is due for it; what is left
+    /// then, if so.
+    async fn take_up(&mut self, undone: Option<&Undone>) -> Option<Undone> {
+        let standing = self.standing.as_ref()?;
+        let wanted = undone.map_or(&standing.valid, |undone| &undone.wanted);
+        let wanted = wanted.clone();
+        let done = match standing.next(&wanted, &self.store) {
+            Ok(next) => self.bring_to(next, None, &|_| ()).await,
+            // With the secrets at hand the rest can be done.
+            Err(error) if !standing.is_proven() => {
+                Err(self.finish(&|_| ()).await.err().unwrap_or(error))
+            }
+            Err(error) => Err(error),
         };
-        let next = standing.next(valid, &self.store)?;
-        self.bring_to(next, &|_| ()).await?;
-        self.report().await;
-        Ok(self.unread())
+        let why = match done {
+            Ok(()) => self.unread()?,
+            Err(error) => error.to_string(),
+        };
+        Some(Undone { wanted, why })
     }
 
-    /// A server that runs and has not read what was written for it, in words. (Those that are down
-    /// read it when they start.)
-    fn unread(&self) -> Option<String> {
-        let unread = &self.standing.as_ref()?.unread;
-        let states = self.servers.states();
-        let runs = |name: &&String| matches!(states.get(*name), Some(State::Running { .. }));
-        let name = unread.iter().find(runs)?;
-        Some(format!(
-            "server {name} has not read its configuration again"
-        ))
+    /// Tells which servers ended by themselves, each end once.
+    fn tell_ends(&mut self, states: &States) {
+        for (name, state) in states {
+            if let State::Restarting { ended, pause, .. } = state
+                && self.heard_of.get(name) != Some(state)
+            {
+                let pause = pause.as_secs_f32();
+                (self.tell)(&format!(
+                    "server {name} ended ({ended}); it is started again in {pause} s"
+                ));
+            }
+        }
+        self.heard_of.clone_from(states);
     }
-}
-
-/// When what failed now is tried again.
-fn again() -> UnixSeconds {
-    now().saturating_add_unsigned(RETRY.as_secs())
 }

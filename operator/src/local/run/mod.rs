@@ -3,13 +3,16 @@
 //! recipe, one at a time; and in the end no process and no lock that is left.
 //!
 //! Signals, requests and servers are attended to while the recipe works; a signal or a `down` cuts its
-//! work short where it waits, as a crash would, and the recipe persists before it acts.
+//! work short where it waits, as a crash would, and the recipe persists before it acts. Likewise a
+//! change that somebody asks for cuts short what the recipe does of its own accord: that is begun anew
+//! when the change is made.
 
 pub(in crate::local) mod clock;
 mod requests;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::cell::Cell;
 use std::fmt;
@@ -27,6 +30,9 @@ use super::lock::Lock;
 use super::process::{Servers, States};
 use requests::Wanted;
 use signals::Signals;
+use worker::{Busy, Worker};
+
+pub use requests::Further;
 
 /// How long servers may take to end when the bus does.
 const SHUTDOWN_BOUND: Duration = Duration::from_secs(20);
@@ -43,21 +49,25 @@ pub trait Recipe {
     /// Brings the bus up. An error ends the run.
     fn begin(&mut self) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Brings the bus to another resource.
+    /// Brings the bus to another resource. What takes minutes is left undone when a further change is
+    /// asked for: that one may take a right away, and goes on with the rest.
     fn apply(
         &mut self,
         resource: Resource,
         progress: &Progress,
+        further: &Further,
     ) -> impl Future<Output = Result<Value, Self::Error>>;
 
     /// Looks at the bus, for somebody who asks how it is, and returns the status. With bounds on all
     /// that it waits for.
     fn look(&mut self) -> impl Future<Output = Value>;
 
-    /// Servers went up or down: by themselves, on request, or through the recipe's own work.
+    /// Servers went up or down: by themselves, on request, or through the recipe's own work. It is
+    /// dropped, and called again, when they do so meanwhile or a change is asked for.
     fn servers_changed(&mut self, states: States) -> impl Future<Output = ()>;
 
-    /// The moment of [`Recipe::next_moment`] has come.
+    /// The moment of [`Recipe::next_moment`] has come. It is dropped when a change is asked for; what
+    /// was left undone must have a moment then.
     fn moment_came(&mut self) -> impl Future<Output = ()>;
 
     /// When there is something to do though nothing happens, as a certificate to renew.
@@ -150,7 +160,7 @@ pub async fn run<R: Recipe>(run: Run, mut recipe: R) -> Result<Left, RunError<R:
     })?;
     let (asked, mut requests) = mpsc::channel::<Asked>(16);
     let (wanted, work) = Wanted::new();
-    let busy = Cell::new(true);
+    let busy = Cell::new(Busy::Asked);
     let desk = requests::Desk {
         servers: &servers,
         wanted: &wanted,
@@ -180,59 +190,6 @@ pub async fn run<R: Recipe>(run: Run, mut recipe: R) -> Result<Left, RunError<R:
     control.finish(LAST_ANSWERS).await;
     drop(lock);
     left
-}
-
-/// What the recipe works on.
-struct Worker<'a> {
-    work: requests::Work,
-    servers: &'a Servers,
-    busy: &'a Cell<bool>,
-    last_status: &'a watch::Receiver<Value>,
-}
-
-impl Worker<'_> {
-    /// Does what is wanted, one after another, for ever; returns only when the bus cannot be brought
-    /// up.
-    async fn work_on<R: Recipe>(mut self, recipe: &mut R) -> R::Error {
-        let mut states = self.servers.watch();
-        if let Err(error) = recipe.begin().await {
-            return error;
-        }
-        loop {
-            self.busy.set(false);
-            tokio::select! {
-                biased;
-                Some((resource, responder)) = self.work.changes.recv() => {
-                    self.be_busy();
-                    let done = recipe.apply(resource, responder.progress()).await;
-                    responder.end(done.map_err(|error| format!("{error:#}")));
-                }
-                Ok(()) = states.changed() => {
-                    self.be_busy();
-                    let now = states.borrow_and_update().clone();
-                    recipe.servers_changed(now).await;
-                }
-                Some(responder) = self.work.looks.recv() => {
-                    if !responder.is_closed() {
-                        responder.end(Ok(recipe.look().await));
-                    }
-                }
-                () = clock::until(recipe.next_moment()) => {
-                    self.be_busy();
-                    recipe.moment_came().await;
-                }
-            }
-        }
-    }
-
-    /// While the recipe is busy no look waits: those that do are answered with what was last known,
-    /// and later ones are not queued.
-    fn be_busy(&mut self) {
-        self.busy.set(true);
-        while let Ok(responder) = self.work.looks.try_recv() {
-            responder.end(Ok(self.last_status.borrow().clone()));
-        }
-    }
 }
 
 /// Ends all servers in order; a further signal ends them at once.

@@ -12,6 +12,7 @@ use super::super::control::Request;
 use super::super::control::server::{Asked, Progress, Responder};
 use super::super::process::{Ended, LAME_DUCK_BOUND, Servers, ServersError, Started};
 use super::Resource;
+use super::worker::Busy;
 
 /// Changes that wait for the one that is being made.
 const CHANGES_MAX: usize = 4;
@@ -19,16 +20,56 @@ const LOOKS_MAX: usize = 32;
 
 /// Where work for the recipe is put.
 pub struct Wanted {
-    changes: mpsc::Sender<(Resource, Responder)>,
+    changes: mpsc::Sender<Change>,
     looks: mpsc::Sender<Responder>,
+    /// How many changes were queued so far.
+    asked: watch::Sender<u64>,
 }
 
 /// Where the recipe's work is taken from.
 pub struct Work {
     /// Resources to bring the bus to.
-    pub changes: mpsc::Receiver<(Resource, Responder)>,
+    pub changes: mpsc::Receiver<Change>,
     /// Questions how it is.
     pub looks: mpsc::Receiver<Responder>,
+}
+
+/// A change that is asked for.
+pub struct Change {
+    /// The resource to bring the bus to.
+    pub resource: Resource,
+    /// Where the answer goes.
+    pub responder: Responder,
+    /// Those that come after it.
+    pub further: Further,
+}
+
+/// The changes that were asked for after one.
+#[derive(Debug)]
+pub struct Further {
+    asked: watch::Receiver<u64>,
+    /// How many there were with this one.
+    this: u64,
+}
+
+impl Further {
+    /// Returns when there is one, at once where it waits already.
+    pub async fn asked_for(&self) {
+        let mut asked = self.asked.clone();
+        if asked.wait_for(|asked| *asked > self.this).await.is_err() {
+            // Nobody can ask any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// There is none, or there is one.
+    #[cfg(test)]
+    pub fn already(is_asked_for: bool) -> Self {
+        Self {
+            asked: watch::channel(u64::from(is_asked_for)).1,
+            this: 0,
+        }
+    }
 }
 
 impl Wanted {
@@ -40,6 +81,7 @@ impl Wanted {
             Self {
                 changes: change,
                 looks: look,
+                asked: watch::Sender::new(0),
             },
             Work { changes, looks },
         )
@@ -47,11 +89,23 @@ impl Wanted {
 
     /// Queues a resource to bring the bus to.
     pub fn change(&self, resource: Resource, responder: Responder) {
-        if let Err(full) = self.changes.try_send((resource, responder)) {
-            let (_, responder) = full.into_inner();
-            responder.end(Err(format!(
+        let this = *self.asked.borrow() + 1;
+        let further = Further {
+            asked: self.asked.subscribe(),
+            this,
+        };
+        let change = Change {
+            resource,
+            responder,
+            further,
+        };
+        match self.changes.try_send(change) {
+            Ok(()) => {
+                self.asked.send_replace(this);
+            }
+            Err(full) => full.into_inner().responder.end(Err(format!(
                 "{CHANGES_MAX} changes wait already: try again when they are made"
-            )));
+            ))),
         }
     }
 
@@ -74,8 +128,8 @@ pub struct Desk<'a> {
     pub servers: &'a Servers,
     /// Where work for the recipe is put.
     pub wanted: &'a Wanted,
-    /// Whether the recipe is at a work that may take long.
-    pub busy: &'a Cell<bool>,
+    /// What the recipe is at.
+    pub busy: &'a Cell<Busy>,
     /// The status as the recipe last knew it.
     pub last_status: &'a watch::Receiver<Value>,
 }
@@ -106,7 +160,7 @@ impl Desk<'_> {
 
     /// A fresh look where nothing long is before it, else what was last known.
     fn status(&self, responder: Responder) {
-        if self.busy.get() || !self.wanted.no_change_waits() {
+        if self.busy.get() != Busy::No || !self.wanted.no_change_waits() {
             let known = self.last_status.borrow().clone();
             return responder.end(Ok(known));
         }
@@ -114,7 +168,7 @@ impl Desk<'_> {
     }
 
     fn change(&self, resource: Resource, responder: Responder) {
-        if self.busy.get() || !self.wanted.no_change_waits() {
+        if self.busy.get() == Busy::Asked || !self.wanted.no_change_waits() {
             responder
                 .progress()
                 .say("waits for the work that is being done on the bus");

@@ -1,5 +1,5 @@
 //! A runner with a recipe that only starts one server, in a process of its own: the test itself, begun
-//! anew. Ports 4730 to 4739.
+//! anew. Ports 4730 to 4733.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::control::Request;
 use super::super::control::client::{AskError, ask};
 use super::super::lock::LockError;
-use super::super::process::{Program, State, Why};
+use super::super::process::Program;
 use super::super::test_servers::{binary, gone, until, write_plain};
 use super::*;
 
@@ -40,7 +40,12 @@ impl Recipe for Plain {
         Ok(())
     }
 
-    async fn apply(&mut self, resource: Resource, progress: &Progress) -> Result<Value, String> {
+    async fn apply(
+        &mut self,
+        resource: Resource,
+        progress: &Progress,
+        _: &Further,
+    ) -> Result<Value, String> {
         progress.say(format!("reading {}", resource.file));
         match resource.text.as_str() {
             "wrong" => Err("this is wrong".into()),
@@ -281,12 +286,13 @@ fn a_second_signal_ends_what_hangs() {
     let runner = Runner::start("a_second_signal_ends_what_hangs", 4732);
     let server = runner.server_pid();
     send(server, Signal::STOP);
-    runner.signal(Signal::INT);
+    // The others are ignored where the tests themselves run in the background.
+    runner.signal(Signal::TERM);
     until("it is ending", || !runner.folder.socket().exists());
     assert!(!gone(server));
-    runner.signal(Signal::HUP);
+    runner.signal(Signal::TERM);
     let (left, _folder, _root) = runner.left();
-    assert_eq!(left, "Signal(\"SIGINT\")");
+    assert_eq!(left, "Signal(\"SIGTERM\")");
     assert!(gone(server));
 }
 
@@ -306,74 +312,4 @@ fn a_runner_that_is_killed_leaves_a_folder_that_works_again() {
     let error = runner.ask(Request::Status {}).unwrap_err();
     assert!(matches!(error, AskError::NotRunning(_)), "{error}");
     assert!(Lock::take(&runner.folder).unwrap().after_crash());
-}
-
-/// A recipe at work in this process, whose server is not ready for anything.
-async fn at_work(port: u16, test: impl AsyncFnOnce(&Servers, &Wanted, watch::Receiver<Value>)) {
-    let root = tempfile::tempdir().unwrap();
-    let folder = Folder::create(root.path()).unwrap();
-    write_plain(&folder, "a-0", port);
-    let servers = Servers::new(Program {
-        binary: binary(),
-        folder,
-    });
-    let (status, last_status) = watch::channel(json!("nothing yet"));
-    let mut recipe = Plain {
-        servers: servers.clone(),
-        status,
-        looks: 0,
-    };
-    let (wanted, work) = Wanted::new();
-    let busy = Cell::new(true);
-    let worker = Worker {
-        work,
-        servers: &servers,
-        busy: &busy,
-        last_status: &last_status,
-    };
-    tokio::select! {
-        error = worker.work_on(&mut recipe) => panic!("{error}"),
-        () = test(&servers, &wanted, last_status.clone()) => {}
-    }
-    servers.shutdown(Duration::ZERO).await;
-    let (_, work) = Wanted::new();
-    let worker = Worker {
-        work,
-        servers: &servers,
-        busy: &busy,
-        last_status: &last_status,
-    };
-    expect!["the bus is ending"].assert_eq(&worker.work_on(&mut recipe).await);
-}
-
-#[tokio::test]
-async fn the_recipe_hears_of_its_servers() {
-    let killed = json!(format!("{:?}", State::Down(Why::Killed)));
-    at_work(4734, async |servers, _, mut last_status| {
-        last_status.changed().await.unwrap();
-        servers.kill("a-0").await.unwrap();
-        last_status
-            .wait_for(|status| *status == killed)
-            .await
-            .unwrap();
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn no_question_waits_for_a_change_that_came_with_it() {
-    at_work(4735, async |_, wanted, _| {
-        let (asks, answer) = Responder::new();
-        wanted.look(asks);
-        let (changes, _) = Responder::new();
-        wanted.change(
-            Resource {
-                file: "bus.yaml".into(),
-                text: "long".into(),
-            },
-            changes,
-        );
-        assert_eq!(answer.result().await, Ok(json!("nothing yet")));
-    })
-    .await;
 }

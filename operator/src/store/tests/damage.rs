@@ -58,6 +58,7 @@ fn each_file_cut_short_or_overwritten() {
         secrets/user.ann.hash: made anew
         secrets/user.ann.password: secrets/user.ann.password: is damaged. It is not replaced by itself: restore it from a backup, or remove it, so that another is made; user ann then needs the new one
         secrets/user.bob.nkey: secrets/user.bob.nkey: is damaged. It is not replaced by itself: restore it from a backup, or remove it, so that another is made; user bob then needs the new one
+        secrets/user.bob.nkey.pub: made anew
     "#]].assert_eq(&said);
 }
 

@@ -13,6 +13,7 @@ use self::libtest::{Tally, go_line, rust_line};
 use self::step::{Tool, check, count};
 use crate::{generate, root};
 
+mod cluster;
 mod deny;
 pub mod libtest;
 mod notes;
@@ -40,6 +41,7 @@ impl Level {
 }
 
 /// What a run found.
+#[derive(Default)]
 pub struct Report {
     pub tally: Tally,
     pub steps: Vec<StepDone>,
@@ -62,10 +64,19 @@ struct Gate {
     notes: notes::Notes,
 }
 
+impl Gate {
+    /// What a test program is told.
+    fn inform(&self, tool: &mut Tool) {
+        tool.env("SVOM_TEST_LEVEL", self.level.word());
+        tool.env("SVOM_TEST_SKIPS", self.notes.skips_path());
+        tool.env("SVOM_TEST_FIGURES", self.notes.figures_path());
+    }
+}
+
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 9] = [
+const STEPS: [(&str, Run); 11] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -73,21 +84,25 @@ const STEPS: [(&str, Run); 9] = [
     ("cargo-deny", |gate| deny::run(&gate.notes)),
     ("programs", |_| programs::build_all()),
     ("tests", tests),
-    ("CRD, Kubernetes 1.36", |_| definition("go.mod")),
+    ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
+    ("cluster", cluster::run),
+    ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),
     ("CRD, Kubernetes 1.33", |_| {
-        definition("kubernetes-1.33.mod")
+        go_tests("crd", "kubernetes-1.33.mod")
     }),
 ];
 
-/// Runs all steps, also after one has failed, and prints the closing line.
-pub fn run(level: Level) -> anyhow::Result<Report> {
+/// Runs the steps of these names, or all where none is named, also after one has failed, and prints
+/// the closing line.
+pub fn run(level: Level, only: &[String]) -> anyhow::Result<Report> {
+    let chosen = chosen(only)?;
     let gate = Gate {
         level,
         notes: notes::Notes::fresh()?,
     };
     let mut steps = Vec::new();
-    for (number, (name, run)) in STEPS.into_iter().enumerate() {
-        println!("==> {}/{} {name}", number + 1, STEPS.len());
+    for (number, (name, run)) in chosen.iter().enumerate() {
+        println!("==> {}/{} {name}", number + 1, chosen.len());
         let began = Instant::now();
         let tally = run(&gate).unwrap_or_else(|error| {
             println!("{error:#}");
@@ -112,6 +127,23 @@ pub fn run(level: Level) -> anyhow::Result<Report> {
     } = report.tally;
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     Ok(report)
+}
+
+fn chosen(only: &[String]) -> anyhow::Result<Vec<(&'static str, Run)>> {
+    if only.is_empty() {
+        return Ok(STEPS.to_vec());
+    }
+    let find = |wanted: &String| {
+        let step = STEPS.into_iter().find(|(name, _)| name == wanted);
+        step.with_context(|| {
+            let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+            format!(
+                "there is no step {wanted}: the steps are {}",
+                names.join(", ")
+            )
+        })
+    };
+    only.iter().map(find).collect()
 }
 
 fn report(gate: &Gate, steps: Vec<StepDone>) -> anyhow::Result<Report> {
@@ -151,19 +183,22 @@ fn clippy() -> anyhow::Result<Tally> {
 }
 
 fn tests(gate: &Gate) -> anyhow::Result<Tally> {
+    // Where this step is run alone, they may not be there yet.
+    programs::build_all()?;
     let mut tool = Tool::cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    tool.env("SVOM_TEST_LEVEL", gate.level.word());
-    tool.env("SVOM_TEST_SKIPS", gate.notes.skips_path());
-    tool.env("SVOM_TEST_FIGURES", gate.notes.figures_path());
+    for word in ["--exclude", cluster::PACKAGE] {
+        tool.argument(word);
+    }
+    gate.inform(&mut tool);
     for (name, path) in programs::variables()? {
         tool.env(name, path);
     }
     count(tool, rust_line, &mut std::io::stdout())
 }
 
-/// The API server's own judgement of the definition and of the examples.
-fn definition(modules: &str) -> anyhow::Result<Tally> {
-    let folder: PathBuf = root::checkout().join("tests").join("crd");
+/// The tests of a Go module below `tests/`, with the modules of one of its modfiles.
+fn go_tests(module: &str, modules: &str) -> anyhow::Result<Tally> {
+    let folder: PathBuf = root::checkout().join("tests").join(module);
     let modules = format!("-modfile={modules}");
     let mut tool = Tool::new("go", ["test", &modules, "-count=1", "-v", "./..."]);
     tool.folder(folder);

@@ -12,37 +12,67 @@ use crate::gate::libtest::Tally;
 use crate::gate::{self, Level, Report, StepDone};
 use crate::{bench, machine, root};
 
-/// Runs, writes the page, and tells whether everything held.
-pub fn run() -> anyhow::Result<bool> {
+/// The benches' name among the steps.
+const BENCHES: &str = "benches";
+
+/// Runs the steps of these names, or all and the benches, writes the page, and tells whether
+/// everything held.
+pub fn run(only: &[String]) -> anyhow::Result<bool> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let report = gate::run(Level::Proof)?;
+    let (benches, steps): (Vec<_>, Vec<_>) = only.iter().cloned().partition(|step| step == BENCHES);
+    let report = if only.is_empty() || !steps.is_empty() {
+        gate::run(Level::Proof, &steps)?
+    } else {
+        Report::default()
+    };
+    let benches = if only.is_empty() || !benches.is_empty() {
+        Some(bench::markdown()?)
+    } else {
+        None
+    };
+    let name = file_name(&date, only);
     let page = Page {
         date: &date,
+        only,
         facts: machine::facts(),
         report: &report,
-        benches: bench::markdown()?,
+        benches,
     };
     let folder = root::checkout().join("docs").join("proof");
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("{date}.md"));
+    let path = folder.join(&name);
     std::fs::write(&path, page.text()?)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("written: docs/proof/{date}.md");
-    Ok(report.tally.good())
+    println!("written: docs/proof/{name}");
+    Ok(report.tally.failed == 0)
+}
+
+/// `DATE.md`, or `DATE-STEP-STEP.md` for a part.
+fn file_name(date: &str, only: &[String]) -> String {
+    let mut name = date.to_owned();
+    for step in only {
+        let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        name.push('-');
+        name.extend(step.to_ascii_lowercase().chars().map(word));
+    }
+    name.push_str(".md");
+    name
 }
 
 struct Page<'a> {
     date: &'a str,
+    only: &'a [String],
     facts: Vec<(&'static str, String)>,
     report: &'a Report,
-    benches: String,
+    benches: Option<String>,
 }
 
 impl Page<'_> {
     fn text(&self) -> Result<String, std::fmt::Error> {
         let Self {
             date,
+            only,
             facts,
             report,
             benches,
@@ -57,6 +87,9 @@ impl Page<'_> {
             page,
             "# Proof of {date}\n\nWritten by `cargo xtask proof`.\n"
         )?;
+        if !only.is_empty() {
+            writeln!(page, "A part of it: {}.\n", only.join(", "))?;
+        }
         writeln!(
             page,
             "**{passed} passed, {failed} failed, {skipped} skipped**\n\n## Machine\n"
@@ -82,11 +115,13 @@ impl Page<'_> {
         }
         write_list(&mut page, "Skipped", &report.skips)?;
         write_list(&mut page, "Figures and seeds of the tests", &report.figures)?;
-        writeln!(
-            page,
-            "\n## Benches\n\nMedian, and in brackets least and most.\n\n{}",
-            benches.trim_end()
-        )?;
+        if let Some(benches) = benches {
+            writeln!(
+                page,
+                "\n## Benches\n\nMedian, and in brackets least and most.\n\n{}",
+                benches.trim_end()
+            )?;
+        }
         Ok(page)
     }
 }
@@ -108,7 +143,7 @@ mod tests {
 
     use expect_test::expect;
 
-    use super::{Page, Report, StepDone, Tally};
+    use super::{Page, Report, StepDone, Tally, file_name};
 
     #[test]
     fn a_page_holds_the_date_the_machine_the_counts_and_the_figures() {
@@ -130,9 +165,10 @@ mod tests {
         };
         let page = Page {
             date: "2026-11-23",
+            only: &[],
             facts: vec![("cores", "2".to_owned())],
             report: &report,
-            benches: "| a |\n".to_owned(),
+            benches: Some("| a |\n".to_owned()),
         };
         expect![[r#"
             # Proof of 2026-11-23
@@ -166,5 +202,15 @@ mod tests {
             | a |
         "#]]
         .assert_eq(&page.text().unwrap());
+    }
+
+    #[test]
+    fn a_part_is_named_after_its_steps() {
+        let only = ["CRD, Kubernetes 1.36".to_owned(), "benches".to_owned()];
+        assert_eq!(file_name("2026-11-23", &[]), "2026-11-23.md");
+        assert_eq!(
+            file_name("2026-11-23", &only),
+            "2026-11-23-crd--kubernetes-1-36-benches.md"
+        );
     }
 }

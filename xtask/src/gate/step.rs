@@ -71,6 +71,13 @@ impl Tool {
         Ok(status.with_context(|| self.missing())?.success())
     }
 
+    /// How it ends, as its exit code says. What it prints is seen.
+    pub fn code(mut self) -> anyhow::Result<u8> {
+        let status = self.command.status().with_context(|| self.missing())?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        code.with_context(|| format!("{} ended with {status}", self.name))
+    }
+
     /// What it prints, where it ends well. What it says on standard error is not seen.
     pub fn prints(mut self) -> anyhow::Result<String> {
         self.command.stderr(Stdio::null());

@@ -1,0 +1,4 @@
+//! What each fault renders, and that what is in force is undone whatever happens to who provoked it.
+
+mod rendered;
+mod undone;

@@ -1,0 +1,183 @@
+//! Nodes that stop: frozen, crashed, without power, lost for good.
+
+use anyhow::{Context, Result, ensure};
+use svom_cluster::fault::{Fault, Pod};
+use svom_cluster::notes::figure;
+
+use crate::bed::{Bed, address, eventually};
+
+const SYNCED: &str = "/data/synced";
+const UNSYNCED: &str = "/data/unsynced";
+
+/// Frozen, a server does not answer. Without a kubelet it does: nobody but Kubernetes misses the node.
+/// Two of three are a majority.
+pub fn a_frozen_node_and_a_killed_kubelet_are_not_ready(bed: &Bed) -> Result<()> {
+    let [frozen, headless, _] = workers(bed)?;
+    let server_in_ice = bed.pod_on(frozen, "bus")?;
+    let server_without_kubelet = bed.pod_on(headless, "bus")?;
+    let publisher = bed.publisher("frozen")?;
+    let kubelet = bed.provoke(Fault::KubeletKilled {
+        node: headless.clone(),
+    })?;
+    let ice = bed.provoke(Fault::NodeFrozen {
+        node: frozen.clone(),
+    })?;
+    bed.not_ready(&[frozen, headless])?;
+    ensure!(greeting(bed, &server_in_ice)? == "silent");
+    ensure!(greeting(bed, &server_without_kubelet)? == "greeted");
+    publisher.waits_for_more(100)?;
+    ice.heal()?;
+    kubelet.heal()?;
+    bed.ready_again()?;
+    bed.whole_with(&publisher.end())?;
+    let thawed = bed.pod_on(frozen, "bus")?;
+    ensure!(thawed.uid == server_in_ice.uid, "the pod is another one");
+    Ok(())
+}
+
+/// A crash leaves what was written to be written to the disk; a power cut takes what was not synced.
+/// Both together leave one server of three, which acknowledges nothing.
+pub fn a_crash_keeps_what_was_written_and_a_power_cut_what_was_synced(bed: &Bed) -> Result<()> {
+    let [crashed, cut, _] = workers(bed)?;
+    let publisher = bed.publisher("crash")?;
+    publisher.waits_for_more(50)?;
+    let servers = [bed.pod_on(crashed, "bus")?, bed.pod_on(cut, "bus")?];
+    for node in [crashed, cut] {
+        write(bed, node, "before a fall")?;
+    }
+    let power = bed.provoke(Fault::PowerCut {
+        nodes: vec![cut.clone()],
+    })?;
+    let crash = bed.provoke(Fault::NodeCrashed {
+        node: crashed.clone(),
+    })?;
+    let acknowledged = publisher.acknowledged().len();
+    bed.not_ready(&[crashed, cut])?;
+    let later = publisher.acknowledged().len();
+    // One may have been on its way.
+    ensure!(
+        later <= acknowledged + 1,
+        "one server of three acknowledges"
+    );
+    for (node, server) in [crashed, cut].into_iter().zip(&servers) {
+        ensure!(greeting(bed, server)? != "greeted", "{node} answers");
+    }
+    crash.heal()?;
+    power.heal()?;
+    bed.ready_again()?;
+    publisher.waits_for_more(50)?;
+    bed.whole_with(&publisher.end())?;
+    ensure!(read(bed, crashed, SYNCED)? == "before a fall");
+    ensure!(read(bed, crashed, UNSYNCED)? == "before a fall");
+    ensure!(read(bed, cut, SYNCED)? == "before a fall");
+    let unsynced = read(bed, cut, UNSYNCED)?;
+    ensure!(
+        unsynced.is_empty(),
+        "a power cut kept `{unsynced}`, which was not synced"
+    );
+    for (node, server) in [crashed, cut].into_iter().zip(&servers) {
+        ensure!(
+            bed.pod_on(node, "bus")?.uid == server.uid,
+            "the pod is another one"
+        );
+    }
+    Ok(())
+}
+
+/// The pod whose volume is on shared storage goes elsewhere, and has its data there. The server's volume is
+/// bound to the node: it waits for it.
+pub fn a_pod_moves_with_its_data_from_a_node_that_is_lost(bed: &Bed) -> Result<()> {
+    let mover = the_mover(bed)?;
+    bed.ask(&mover, &["write", SYNCED, "it moves", "synced"])?;
+    let server = bed.pod_on(&mover.node, "bus")?;
+    let publisher = bed.publisher("lost")?;
+    let lost = bed.provoke(Fault::NodeLost {
+        node: mover.node.clone(),
+    })?;
+    bed.not_ready(&[&mover.node])?;
+    let moved = eventually("the pod on another node", || {
+        let now = the_mover(bed)?;
+        ensure!(now.ready && now.node != mover.node, "{now:?}");
+        Ok(now)
+    })?;
+    ensure!(bed.ask(&moved, &["read", SYNCED])? == "it moves");
+    eventually("a server without a node", || {
+        let still = bed.pods("bus")?.remove(&server.place.name);
+        ensure!(still.is_none(), "{still:?}");
+        Ok(())
+    })?;
+    publisher.waits_for_more(100)?;
+    lost.heal()?;
+    bed.ready_again()?;
+    bed.whole_with(&publisher.end())?;
+    ensure!(bed.pod_on(&mover.node, "bus")?.place == server.place);
+    Ok(())
+}
+
+/// Every server syncs before it acknowledges: what was acknowledged is there after the power is back. What a
+/// program did not sync at the same moment is not.
+pub fn a_power_cut_of_all_nodes_loses_nothing_acknowledged(bed: &Bed) -> Result<()> {
+    let publisher = bed.publisher("power")?;
+    publisher.waits_for_more(200)?;
+    for node in &bed.workers {
+        write(bed, node, "before the night")?;
+    }
+    let nodes = bed.faults.nodes()?;
+    let cut = bed.provoke(Fault::PowerCut {
+        nodes: nodes.into_iter().map(|node| node.name).collect(),
+    })?;
+    let silence = bed
+        .kubectl
+        .run(["get", "--raw=/readyz", "--request-timeout=3s"]);
+    ensure!(silence.is_err(), "the API server answers without power");
+    let acknowledged = publisher.end();
+    cut.heal()?;
+    // Nobody was there to take the nodes for NotReady.
+    bed.faults.settled()?;
+    bed.whole_with(&acknowledged)?;
+    figure(
+        "acknowledged before a power cut of all nodes, and kept",
+        acknowledged.len(),
+    )?;
+    // What was not synced may have reached a disk by itself before its node's turn, but not every one.
+    let mut kept = Vec::new();
+    for node in &bed.workers {
+        ensure!(read(bed, node, SYNCED)? == "before the night");
+        kept.push(read(bed, node, UNSYNCED)? == "before the night");
+    }
+    ensure!(
+        kept.contains(&false),
+        "every node kept what was not synced: none was without power"
+    );
+    Ok(())
+}
+
+fn workers(bed: &Bed) -> Result<[&String; 3]> {
+    let workers: Vec<_> = bed.workers.iter().collect();
+    workers.try_into().ok().context("not three workers")
+}
+
+fn the_mover(bed: &Bed) -> Result<Pod> {
+    bed.pods("mover")?
+        .remove("mover-0")
+        .context("mover-0 is on no node")
+}
+
+/// `greeted`, or what else became of a connection.
+fn greeting(bed: &Bed, server: &Pod) -> Result<String> {
+    bed.ask_on(&bed.control_plane, &["greet", &address(server)?])
+}
+
+/// Two files on this node's volume: one that is on the disk when this returns, and one that need not be.
+fn write(bed: &Bed, node: &str, text: &str) -> Result<()> {
+    let keeper = bed.pod_on(node, "keeper")?;
+    bed.ask(&keeper, &["write", SYNCED, text, "synced"])?;
+    bed.ask(&keeper, &["write", UNSYNCED, text])?;
+    Ok(())
+}
+
+fn read(bed: &Bed, node: &str, path: &str) -> Result<String> {
+    eventually("a file", || {
+        bed.ask(&bed.pod_on(node, "keeper")?, &["read", path])
+    })
+}

@@ -1,0 +1,168 @@
+//! Clusters come and go, and leave nothing on the machine: after a `down`, and after an `up` that was
+//! killed.
+
+mod machine;
+mod processes;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use svom_cluster::cache::Cache;
+use svom_cluster::engine::choice::{Choice, choose, observe};
+use svom_cluster::engine::{self, Packages};
+use svom_cluster::kind::state::clusters;
+use svom_cluster::kind::{self, Wanted};
+use svom_cluster::notes::{at_level, figure, skip};
+use svom_cluster::process::Process;
+use svom_cluster::progress::Progress;
+use svom_cluster::versions::Versions;
+
+use crate::machine::Machine;
+use crate::processes::our_prefix;
+
+/// What a killed process held is given back a moment after it can no longer be seen, and what others
+/// do on the machine meanwhile passes.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Words of the lines at which an `up` is killed: from the first part to the last.
+const MOMENTS: [&str; 5] = [
+    "container engine",
+    "container engine: done",
+    "node image: done",
+    "kind create cluster",
+    "three workers",
+];
+
+#[test]
+fn clusters_come_and_go_and_leave_nothing() {
+    let test = "clusters_come_and_go_and_leave_nothing";
+    let Some(bench) = Bench::prepare(test).unwrap() else {
+        return;
+    };
+    for cycle in 1..=at_level(3, 10) {
+        let began = Instant::now();
+        let cluster = kind::up(&bench.wanted, &bench.progress).unwrap().unwrap();
+        let up = began.elapsed().as_secs_f64();
+        assert_eq!(cluster.workers().unwrap().len(), 3);
+        let began = Instant::now();
+        assert!(kind::down(&bench.wanted.name, &bench.progress).unwrap());
+        let down = began.elapsed().as_secs_f64();
+        bench.nothing_is_left().unwrap();
+        figure(
+            &format!("cluster, cycle {cycle}"),
+            format!("up {up:.1} s, down {down:.1} s"),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn what_an_interrupted_up_leaves_is_removed() {
+    let Some(bench) = Bench::prepare("what_an_interrupted_up_leaves_is_removed").unwrap() else {
+        return;
+    };
+    let moments = at_level(&MOMENTS[3..], &MOMENTS[..]);
+    // Each `up` cleans up after the one before, and the last after none.
+    for moment in moments {
+        bench.interrupted_up(moment).unwrap();
+    }
+    assert!(kind::down(&bench.wanted.name, &bench.progress).unwrap());
+    bench.nothing_is_left().unwrap();
+    for moment in moments {
+        bench.interrupted_up(moment).unwrap();
+        assert!(kind::down(&bench.wanted.name, &bench.progress).unwrap());
+        bench.nothing_is_left().unwrap();
+    }
+    kind::up(&bench.wanted, &bench.progress).unwrap().unwrap();
+    kind::down(&bench.wanted.name, &bench.progress).unwrap();
+    bench.nothing_is_left().unwrap();
+}
+
+/// What one test does the other would take for its own.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// One test's cluster, and the machine before it.
+struct Bench {
+    _alone: MutexGuard<'static, ()>,
+    wanted: Wanted,
+    progress: Progress,
+    packages: Packages,
+    before: Machine,
+}
+
+impl Bench {
+    /// Nothing where no cluster is made here; then it has been said why.
+    fn prepare(test: &str) -> Result<Option<Self>> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = Progress::shown();
+        let (cache, versions) = (Cache::open()?, Versions::read()?);
+        let image = versions.wanted_kubernetes()?.public_image.as_deref();
+        match choose(&observe(&cache, &clusters()?, image, &progress)) {
+            Ok(Choice::PrivateEngine) => {}
+            Ok(choice) => {
+                skip(
+                    test,
+                    format!("the cluster is in {choice}, where others are"),
+                )?;
+                return Ok(None);
+            }
+            Err(skipped) => {
+                skip(test, skipped.why)?;
+                return Ok(None);
+            }
+        }
+        let packages = engine::packages(&cache, &versions, &progress)?;
+        let name = format!("{}-{}", our_prefix(), test.len());
+        Ok(Some(Self {
+            _alone: alone,
+            wanted: Wanted {
+                name,
+                owner: Some(Process::of(std::process::id())?),
+                keep_failed: false,
+            },
+            progress,
+            before: Machine::look(&packages)?,
+            packages,
+        }))
+    }
+
+    fn nothing_is_left(&self) -> Result<()> {
+        let deadline = Instant::now() + GONE_WITHIN;
+        loop {
+            let left = Machine::look(&self.packages)?.beyond(&self.before);
+            if left.is_empty() {
+                return Ok(());
+            }
+            let late = Instant::now() > deadline;
+            ensure!(!late, "left on the machine:\n{}", left.join("\n"));
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Kills an `up` when it says these words.
+    fn interrupted_up(&self, words: &str) -> Result<()> {
+        let mut up = Command::new(env!("CARGO_BIN_EXE_svom-cluster"))
+            .args(["up", "--name", &self.wanted.name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start an up")?;
+        let said = up.stderr.take().context("no lines to read")?;
+        let mut lines = BufReader::new(said).lines();
+        let found = lines.any(|line| {
+            line.is_ok_and(|line| {
+                eprintln!("{line}");
+                line.contains(words)
+            })
+        });
+        up.kill().context("cannot kill the up")?;
+        up.wait().context("cannot wait for the up")?;
+        ensure!(found, "the up never said {words:?}");
+        Ok(())
+    }
+}

@@ -119,6 +119,7 @@ async fn lock(
             Err(TryLockError::WouldBlock) => {
                 let elapsed = began.elapsed();
                 progress(Progress::Waiting { elapsed });
+                // The system tells nobody when a file's lock is let go, but who blocks on it.
                 sleep(Duration::from_secs(1)).await;
             }
             Err(TryLockError::Error(source)) => return Err(written(&path, source)),

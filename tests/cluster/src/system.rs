@@ -154,18 +154,18 @@ mod tests {
     fn the_loader_tells_libraries_and_itself() {
         let cases = [
             (
-                "\tlibm.so.6 => /root/lib/x86_64-linux-gnu/libm.so.6 (0x00007f0)",
+                "\tlibm.so.6 => /node/lib/x86_64-linux-gnu/libm.so.6 (0x00007f0)",
                 Some("/lib/x86_64-linux-gnu/libm.so.6"),
             ),
             (
-                "\t/lib64/ld-linux-x86-64.so.2 => /root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 (0x00007f0)",
+                "\t/lib64/ld-linux-x86-64.so.2 => /node/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 (0x00007f0)",
                 Some("/lib64/ld-linux-x86-64.so.2"),
             ),
             ("\tlinux-vdso.so.1 (0x00007ffd)", None),
             ("\tstatically linked", None),
         ];
         for (line, path) in cases {
-            let found = library(line, Path::new("/root"));
+            let found = library(line, Path::new("/node"));
             assert_eq!(found.as_deref(), path.map(Path::new), "{line}");
         }
     }

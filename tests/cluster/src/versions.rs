@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// Which Kubernetes the cluster is, such as `1.33`; unset, the first of the file.
+/// Which Kubernetes the cluster is, such as `1.36`; unset, the first of the file.
 pub const KUBERNETES_VARIABLE: &str = "SVOM_TEST_KUBERNETES";
 
 /// The file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
-    /// Every Kubernetes that the tests run on, the newest first and the oldest supported last.
+    /// Every Kubernetes that the tests run on, the newest first.
     pub kubernetes: Vec<Kubernetes>,
     /// A private container engine.
     pub engine: Engine,
@@ -52,8 +52,6 @@ pub struct Engine {
 pub struct Node {
     /// Its name, such as `bookworm`.
     pub suite: String,
-    /// Where its packages come from. They are verified by signature, wherever that is.
-    pub mirror: String,
     /// The packages beside the essential ones.
     pub packages: Vec<String>,
 }
@@ -132,7 +130,7 @@ mod tests {
     #[test]
     fn every_kubernetes_is_the_one_that_its_modfile_requires() {
         let versions = Versions::read().unwrap();
-        assert!(versions.kubernetes.len() >= 2);
+        assert!(!versions.kubernetes.is_empty());
         for Kubernetes {
             version, modfile, ..
         } in &versions.kubernetes
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_first_and_the_oldest_supported_is_last() {
+    fn the_newest_is_first() {
         let versions = Versions::read().unwrap();
         let numbers = |one: &Kubernetes| -> Vec<u32> {
             one.version
@@ -178,20 +176,23 @@ mod tests {
             found.is_sorted_by(|newer, older| newer > older),
             "{found:?}"
         );
-        assert_eq!(found.last().unwrap()[..2], [1, 33]);
     }
 
     #[test]
     fn a_kubernetes_is_chosen_by_the_beginning_of_its_version() {
-        let versions = Versions::read().unwrap();
+        let one = |version: &str| Kubernetes {
+            version: version.to_owned(),
+            modfile: "go.mod".to_owned(),
+            public_image: None,
+        };
+        let versions = Versions {
+            kubernetes: vec![one("1.36.3"), one("1.33.13")],
+            ..Versions::read().unwrap()
+        };
         let chosen = |wanted| versions.kubernetes(wanted).map(|one| one.version.as_str());
-        let oldest = versions.kubernetes.last().unwrap().version.as_str();
-        assert_eq!(
-            chosen(""),
-            versions.kubernetes.first().map(|one| one.version.as_str())
-        );
-        for wanted in ["1.33", "v1.33", oldest] {
-            assert_eq!(chosen(wanted), Some(oldest), "{wanted}");
+        assert_eq!(chosen(""), Some("1.36.3"));
+        for wanted in ["1.33", "v1.33", "1.33.13"] {
+            assert_eq!(chosen(wanted), Some("1.33.13"), "{wanted}");
         }
         for wanted in ["1.3", "1.33.", "latest"] {
             assert_eq!(chosen(wanted), None, "{wanted}");

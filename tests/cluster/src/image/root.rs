@@ -56,14 +56,9 @@ const REMOVED: [&str; 6] = [
 /// # Errors
 /// When this is not run by root, or a package cannot be fetched, verified or set up.
 pub fn root(cache: &Cache, node: &Node, progress: &Progress) -> Result<PathBuf> {
-    let Node {
-        suite,
-        mirror,
-        packages,
-    } = node;
+    let Node { suite, packages } = node;
     let key = Key::new()
         .text("suite", suite)
-        .text("mirror", mirror)
         .text("packages", &packages.join(" "))
         .text("architecture", env::consts::ARCH)
         .text("made by", include_str!("root.rs"));
@@ -79,6 +74,7 @@ pub fn root(cache: &Cache, node: &Node, progress: &Progress) -> Result<PathBuf> 
     Ok(made.join("root"))
 }
 
+/// From the mirror that debootstrap itself has for the suite; signatures are checked wherever that is.
 fn debootstrap(makers: &Path, node: &Node, root: &Path) -> Command {
     let keys = makers.join("usr/share/keyrings/debian-archive-keyring.gpg");
     let libraries = makers
@@ -96,8 +92,7 @@ fn debootstrap(makers: &Path, node: &Node, root: &Path) -> Command {
         .arg(keys)
         .arg(format!("--include={}", node.packages.join(",")))
         .arg(&node.suite)
-        .arg(root)
-        .arg(&node.mirror);
+        .arg(root);
     debootstrap
 }
 

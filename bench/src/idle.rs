@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use svom_tests::local::LocalBus;
-use svom_tests::sizes::LEVEL_VARIABLE;
+use svom_tests::report::at_level;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::paired::{Paired, Round, Rounds};
@@ -68,10 +68,7 @@ struct Figure {
 }
 
 fn measure(Rounds(rounds): Rounds) -> Result<Vec<Row>> {
-    let idle = match std::env::var(LEVEL_VARIABLE).as_deref() {
-        Ok("proof") => IDLE_IN_A_PROOF,
-        _ => IDLE,
-    };
+    let idle = at_level(IDLE, IDLE_IN_A_PROOF);
     let rounds: Vec<[Process; 3]> = (0..rounds)
         .map(|_| one_round(idle))
         .collect::<Result<_>>()?;

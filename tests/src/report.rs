@@ -1,55 +1,8 @@
 //! What a suite tells: figures, skips, and the cases that went wrong, all of them and not the first.
 
-use std::env;
-use std::fmt::Display;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use anyhow::{Result, ensure};
 
-use anyhow::{Context, Result, ensure};
-
-/// Names a file to which each skip is added as a line, so that a runner can count them.
-pub const SKIPS_VARIABLE: &str = "SVOM_TEST_SKIPS";
-
-/// Prints a line past libtest's capture: figures are there to be read when all is well, too.
-pub fn print(line: impl AsRef<str>) {
-    // Nothing can be done about a closed stderr, and no test depends on it.
-    let _ = writeln!(io::stderr(), "{}", line.as_ref());
-}
-
-/// Names a file to which each figure is added as a line.
-pub const FIGURES_VARIABLE: &str = "SVOM_TEST_FIGURES";
-
-/// Prints a figure and keeps it for whoever runs the tests.
-///
-/// # Errors
-/// When the file of figures cannot be written.
-pub fn figure(what: &str, value: impl Display) -> Result<()> {
-    let line = format!("{what}: {value}");
-    print(&line);
-    append(FIGURES_VARIABLE, &line)
-}
-
-/// Says that a test is not run here, and why.
-///
-/// # Errors
-/// When the file of skips cannot be written.
-pub fn skip(test: &str, why: &str) -> Result<()> {
-    print(format!("{test}: skipped: {why}"));
-    append(SKIPS_VARIABLE, &format!("{test}: {why}"))
-}
-
-fn append(variable: &str, line: &str) -> Result<()> {
-    let Ok(path) = env::var(variable) else {
-        return Ok(());
-    };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .with_context(|| format!("cannot write {path}"))?;
-    writeln!(file, "{line}")?;
-    Ok(())
-}
+pub use svom_cluster::notes::{at_level, figure, print, skip};
 
 /// Cases that are all tried, whatever becomes of one.
 #[derive(Debug)]

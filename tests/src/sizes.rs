@@ -1,10 +1,7 @@
 //! How much is tried: one place for every count, at the size of the gate (each change must pass it)
 //! and of the long proof.
 
-use std::env;
-
-/// Names the size: `gate` (the default) or `proof`.
-pub const LEVEL_VARIABLE: &str = "SVOM_TEST_LEVEL";
+use crate::report::at_level;
 
 /// Every count that a suite depends on.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +74,5 @@ const PROOF: Sizes = Sizes {
 
 /// The sizes that the environment asks for.
 pub fn sizes() -> Sizes {
-    match env::var(LEVEL_VARIABLE).as_deref() {
-        Ok("proof") => PROOF,
-        _ => GATE,
-    }
+    at_level(GATE, PROOF)
 }

@@ -22,7 +22,7 @@ const LEVEL_VARIABLE: &str = "SVOM_TEST_LEVEL";
 /// # Errors
 /// When the file of skips cannot be written.
 pub fn skip(test: &str, why: impl Display) -> Result<()> {
-    print(&format!("{test}: skipped: {why}"));
+    print(format!("{test}: skipped: {why}"));
     append(SKIPS_VARIABLE, &format!("{test}: {why}"))
 }
 
@@ -45,9 +45,10 @@ pub fn at_level<T>(gate: T, proof: T) -> T {
     }
 }
 
-fn print(line: &str) {
+/// Prints a line past libtest's capture: figures are there to be read when all is well, too.
+pub fn print(line: impl AsRef<str>) {
     // Nothing can be done about a closed stderr, and no test depends on it.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", line.as_ref());
 }
 
 fn append(variable: &str, line: &str) -> Result<()> {

@@ -300,7 +300,7 @@ fn a_brought_authority_below_others_works_with_the_nats_command() -> Result<()> 
     let Some(nats) = env::var_os(COMMAND_VARIABLE) else {
         return skip(
             "a_brought_authority_below_others_works_with_the_nats_command",
-            &format!("{COMMAND_VARIABLE} names no nats command"),
+            format!("{COMMAND_VARIABLE} names no nats command"),
         );
     };
     with_chain(|bus| {

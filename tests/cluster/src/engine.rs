@@ -128,6 +128,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Removes the other images of the same repository, which nobody will want again. For an engine of
+    /// a cluster's own: another cluster of the machine's may be about to use one.
+    ///
+    /// # Errors
+    /// When the engine does not answer, or an image is in use.
+    pub fn remove_others_than(&self, image: &str) -> Result<()> {
+        let wanted = self.run(["image", "inspect", "--format={{.Id}}", image])?;
+        let (repository, _) = image.rsplit_once(':').unwrap_or((image, ""));
+        // docker lists by the name that it shows, which leaves this out.
+        let repository = repository.trim_start_matches("docker.io/library/");
+        let all = self.run(["image", "ls", "--no-trunc", "--quiet", repository])?;
+        for other in all.lines().filter(|id| id.trim() != wanted.trim()) {
+            self.run(["image", "rm", other])?;
+        }
+        Ok(())
+    }
+
     fn point(&self, command: &mut Command) {
         if let Some(cluster) = &self.cluster {
             processes::mark(command, cluster);

@@ -15,10 +15,14 @@ use crate::lock::Lock;
 /// More clusters than this a machine does not bear.
 const PLACES: usize = 32;
 
+/// So many keep their data when their engine stops; it is some gigabytes each.
+const KEPT: usize = 2;
+
 /// A place for an engine.
 #[derive(Clone, Debug)]
 pub struct Slot {
     folder: PathBuf,
+    kept: bool,
 }
 
 impl Slot {
@@ -77,7 +81,11 @@ impl Slot {
     /// # Errors
     /// When that cannot be written down.
     pub fn ended_well(&self) -> Result<()> {
-        remove_all(&self.in_use())
+        if self.kept {
+            remove_all(&self.in_use())
+        } else {
+            self.ended_badly()
+        }
     }
 
     /// Throws away the data, of which nobody knows what state it is in.
@@ -109,6 +117,7 @@ fn all(cache: &Cache) -> impl Iterator<Item = Slot> {
     let engines = folder(cache);
     (0..PLACES).map(move |number| Slot {
         folder: engines.join(format!("svom-kind-{number}")),
+        kept: number < KEPT,
     })
 }
 
@@ -138,6 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let slot = Slot {
             folder: folder.path().to_owned(),
+            kept: true,
         };
         let image = slot.begin().unwrap().join("image");
         fs::write(&image, "").unwrap();
@@ -145,6 +155,13 @@ mod tests {
         slot.begin().unwrap();
         assert!(image.exists());
         slot.begin().unwrap();
+        assert!(!image.exists());
+        fs::write(&image, "").unwrap();
+        let one_too_many = Slot {
+            kept: false,
+            ..slot
+        };
+        one_too_many.ended_well().unwrap();
         assert!(!image.exists());
     }
 }

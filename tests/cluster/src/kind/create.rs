@@ -56,7 +56,12 @@ pub fn create(order: &Order<'_>, progress: &Progress) -> Result<Cluster> {
     let (engine, port) = start_engine(order, &state, progress)?;
     if let Some(archive) = parts.archive {
         progress.part("node image", |part| {
-            engine.load(state.image.reference(), &archive, part)
+            let reference = state.image.reference();
+            engine.load(reference, &archive, part)?;
+            match state.runs_in {
+                RunsIn::MachineEngine => Ok(()),
+                RunsIn::PrivateEngine => engine.remove_others_than(reference),
+            }
         })?;
     }
     if state.runs_in == RunsIn::MachineEngine && !remove::has_network(&engine) {

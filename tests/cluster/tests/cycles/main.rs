@@ -153,16 +153,20 @@ impl Bench {
             .spawn()
             .context("cannot start an up")?;
         let said = up.stderr.take().context("no lines to read")?;
-        let mut lines = BufReader::new(said).lines();
-        let found = lines.any(|line| {
-            line.is_ok_and(|line| {
-                eprintln!("{line}");
-                line.contains(words)
-            })
-        });
+        let mut told = String::new();
+        let mut found = false;
+        for line in BufReader::new(said).lines() {
+            let line = line.context("cannot read what an up says")?;
+            told.push_str(&line);
+            told.push('\n');
+            found = line.contains(words);
+            if found {
+                break;
+            }
+        }
         up.kill().context("cannot kill the up")?;
         up.wait().context("cannot wait for the up")?;
-        ensure!(found, "the up never said {words:?}");
+        ensure!(found, "an up never said {words:?}, but:\n{told}");
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The smallest resource is a whole bus, and lets in nobody whom it does not know.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -33,6 +34,21 @@ spec:
     - {name: all, publish: ['activity.*', 'science.*', 'data.*']}
 ";
 
+/// One server, with everything that one machine has no use for.
+const FOR_KUBERNETES: &str = "
+apiVersion: messaging.svom.eu/v1alpha1
+kind: SvomMessaging
+metadata: {name: fsc}
+spec:
+  replicas: 1
+  image: {repository: example.org/nats, tag: any}
+  storage: {storageClassName: fast}
+  external: {type: NodePort}
+  pod: {priorityClassName: high}
+  domains: [{name: data, programs: [vhf], replicas: 1}]
+  users: [{name: vhf-listener, publish: [data.vhf]}]
+";
+
 #[test]
 fn the_smallest_resource_is_three_servers_with_thirteen_queues() -> Result<()> {
     LocalBus::with(SMALLEST, |bus| {
@@ -41,6 +57,22 @@ fn the_smallest_resource_is_three_servers_with_thirteen_queues() -> Result<()> {
         a_message_goes_its_way(bus)?;
         bus.apply(EVERY_QUEUE)?;
         every_queue_is_stored_in_its_stream(bus)
+    })
+}
+
+#[test]
+fn what_one_machine_has_no_use_for_is_named() -> Result<()> {
+    LocalBus::with(FOR_KUBERNETES, |bus| {
+        let said = fs::read_to_string(bus.log())?;
+        let named = said
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("not used on one machine"));
+        assert_eq!(
+            named.map(str::trim),
+            Some("spec.image, spec.storage.storageClassName, spec.external, spec.pod"),
+            "{said}"
+        );
+        Ok(())
     })
 }
 

@@ -95,7 +95,8 @@ impl Cluster {
     pub(crate) fn made(folder: Folder, state: State, engine: Engine) -> Self {
         let kubeconfig = folder.kubeconfig();
         Self {
-            kubectl: Kubectl::new(state.programs.join("kubectl"), &kubeconfig),
+            kubectl: Kubectl::new(state.programs.join("kubectl"), &kubeconfig)
+                .of_cluster(folder.path()),
             kubeconfig,
             made: Some(Made {
                 folder,

@@ -4,7 +4,7 @@
 //! that a frozen node holds up is given up with an error.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command;
+use crate::engine::processes;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 /// What kubectl needs beside the time that it was told to wait.
@@ -22,6 +23,8 @@ const TO_SAY_SO: Duration = Duration::from_secs(15);
 pub struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
+    /// The cluster that was made here, and takes its kubectls with it when it goes.
+    folder: Option<PathBuf>,
 }
 
 impl Kubectl {
@@ -30,6 +33,16 @@ impl Kubectl {
         Self {
             program: program.into(),
             kubeconfig: kubeconfig.into(),
+            folder: None,
+        }
+    }
+
+    /// The same for the cluster in this folder: what it starts ends with the cluster at the latest, also
+    /// when who started it was killed.
+    pub fn of_cluster(self, folder: &Path) -> Self {
+        Self {
+            folder: Some(folder.to_owned()),
+            ..self
         }
     }
 
@@ -37,6 +50,9 @@ impl Kubectl {
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.program);
         command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        if let Some(folder) = &self.folder {
+            processes::mark(&mut command, folder);
+        }
         command
     }
 

@@ -58,7 +58,7 @@ pub fn remains(folder: &Folder, progress: &Progress) -> Result<bool> {
     };
     progress.part(&format!("removing {}", folder.name()), |part| {
         // A run that was killed may have left them, and they would go on making what is removed.
-        processes::kill_programs(folder.path(), &["kind", "docker"]);
+        processes::kill_programs(folder.path(), &["kind", "docker", "kubectl"]);
         match state.runs_in {
             RunsIn::MachineEngine => remove_from_machine(folder, &state, part)?,
             RunsIn::PrivateEngine => {
@@ -81,10 +81,7 @@ fn remove_from_machine(folder: &Folder, state: &State, part: &Part) -> Result<()
     part.note("deleting the nodes");
     delete_nodes(folder, state, &engine)?;
     if state.made_network {
-        // Another cluster may use it by now; then it is not this one's to remove.
-        if let Err(problem) = engine.run(["network", "rm", NETWORK]) {
-            part.note(&format!("{problem:#}"));
-        }
+        remove_network(&engine, part)?;
     }
     processes::kill(folder.path())?;
     loops::detach_all_in(folder.path())?;
@@ -92,6 +89,17 @@ fn remove_from_machine(folder: &Folder, state: &State, part: &Part) -> Result<()
         remove_as_root(folder, state)?;
     }
     Ok(())
+}
+
+/// Another cluster may use it by now; then it is not this one's to remove.
+fn remove_network(engine: &Engine, part: &Part) -> Result<()> {
+    let users = ["network", "inspect", "--format", "{{len .Containers}}"];
+    let users = engine.run(users.iter().chain(&[NETWORK]))?;
+    if users.trim() != "0" {
+        part.note(&format!("the network {NETWORK} stays: others use it"));
+        return Ok(());
+    }
+    engine.run(["network", "rm", NETWORK]).map(drop)
 }
 
 fn remove_with_engine(folder: &Folder, state: &State, part: &Part) -> Result<()> {

@@ -12,7 +12,9 @@ use svom_operator::mint;
 use svom_plan::access::matrix::matrix;
 use svom_plan::material::Material;
 use svom_plan::queues::{consumers, streams};
-use svom_plan::server_config::{SECRET_LIMIT, ServerConfig, secret_size, server_configs};
+use svom_plan::server_config::{
+    SECRET_LIMIT, ServerConfig, secret_size, server_configs, shared_configs,
+};
 use svom_plan::topology::Topology;
 use svom_plan::{Problem, Valid, wanted};
 
@@ -40,7 +42,8 @@ fn measure(rounds: Rounds) -> Result<Vec<Row>> {
         .iter()
         .map(|config| config.json.reveal().len())
         .max();
-    let secret = secret_size(&configs, &bus.topology, &bus.material);
+    let shared = shared_configs(&bus.valid, &bus.topology, &bus.material, "accounts.json");
+    let secret = secret_size(&shared.map_err(words)?, &bus.topology, &bus.material);
     let resource = resource.len();
     Ok(vec![
         Row::new(

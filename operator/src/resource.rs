@@ -8,7 +8,9 @@ use anyhow::Context;
 use serde::Serialize;
 use svom_crds::read::{self, MAX_BYTES};
 use svom_plan::Valid;
+use svom_plan::kubernetes::settings;
 use svom_plan::server_config::check_size;
+use svom_plan::valid::validate;
 
 /// Something wrong with a resource, as `check` tells it.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
@@ -58,9 +60,17 @@ pub fn checked(bytes: &[u8]) -> Checked {
         };
         defects.into_iter().map(trouble).collect::<Vec<_>>()
     })?;
-    let valid = svom_plan::valid::validate(&resource);
-    let fits = valid.and_then(|valid| check_size(&valid).map(|()| valid));
-    fits.map_err(|problems| {
+    // What is said for Kubernetes alone is looked at everywhere: the file is meant to work there too.
+    let valid = match (validate(&resource), settings(&resource)) {
+        (Ok(valid), Ok(_)) => check_size(&valid).map(|()| valid),
+        (valid, settings) => {
+            let of_valid = valid.err().into_iter().flatten();
+            Err(of_valid
+                .chain(settings.err().into_iter().flatten())
+                .collect())
+        }
+    };
+    valid.map_err(|problems: Vec<svom_plan::Problem>| {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         let trouble = |problem: svom_plan::Problem| Trouble {
             line: read::line_of(text, &problem.path),

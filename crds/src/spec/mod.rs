@@ -45,7 +45,8 @@ use crate::status::SvomMessagingStatus;
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "Version of nats-server in force"),
     printcolumn(name = "Leader", type_ = "string", json_path = ".status.metaLeader", description = "Server that leads the JetStream meta group"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the resource"),
-    validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must start with a letter, hold only lower-case letters, digits and '-', and be at most 40 characters long, since the names of servers and Secrets are made from it")
+    validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must start with a letter, hold only lower-case letters, digits and '-', and be at most 40 characters long, since the names of servers and Secrets are made from it"),
+    validation = Rule::new("!self.metadata.name.matches('-(servers|external)$|-user(-|$)')").message("metadata.name must not end with -servers or -external and have no part -user: Services and Secrets that are named from it could be those of another resource")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SvomMessagingSpec {

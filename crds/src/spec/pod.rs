@@ -75,7 +75,9 @@ pub struct External {
     /// Annotations of the Service, for the platform's load balancer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Networks that may connect, such as 192.0.2.0/24. Empty: all.
+    /// Networks that may connect from outside, such as 192.0.2.0/24. Empty: all. They are looked at by
+    /// the servers' own network policy too: a load balancer that puts its own address in the place of
+    /// the clients' must be among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 43)))]
     #[x_kube(validation = Rule::new("self.all(n, isCIDR(n) && string(cidr(n).masked()) == n)").message("write networks in their shortest form and without a bit beyond the prefix, such as 192.0.2.0/24 or 2001:db8::/32; 192.0.2.7/32 is one address"))]

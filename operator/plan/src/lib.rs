@@ -10,6 +10,7 @@ pub mod access;
 pub mod change;
 pub mod credentials;
 pub mod handout;
+pub mod kubernetes;
 pub mod material;
 pub mod names;
 pub mod pki;

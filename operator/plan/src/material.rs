@@ -68,6 +68,20 @@ pub struct CertificateAndKey {
     pub facts: CertificateFacts,
 }
 
+impl CertificateAndKey {
+    /// Certificates, then their key, in one text: so that nobody ever reads one without the other.
+    pub fn pem(&self) -> Secret {
+        Secret::new(format!("{}{}", self.chain_pem, self.key_pem.reveal()))
+    }
+}
+
+/// Certificates and key of such a text; `None` where there is no key.
+pub fn split_pem(text: &str) -> Option<(&str, Secret)> {
+    let at = text.find("-----BEGIN PRIVATE KEY-----")?;
+    let (certificates, key) = text.split_at_checked(at)?;
+    Some((certificates, Secret::new(key)))
+}
+
 /// An authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {

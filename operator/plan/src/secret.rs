@@ -15,6 +15,12 @@ impl Secret {
         Self(Zeroizing::new(value.into()))
     }
 
+    /// Takes in what was made of 256 random bits: 64 hexadecimal digits, or it is damaged.
+    pub fn of_random(text: &str) -> Option<Self> {
+        let digit = |c| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 64 && text.bytes().all(digit)).then(|| Self::new(text))
+    }
+
     /// The value itself: for the file, connection or hash that needs it, never for people or logs.
     pub fn reveal(&self) -> &str {
         &self.0

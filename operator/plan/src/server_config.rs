@@ -1,9 +1,11 @@
-//! The servers' configuration: one JSON for each server, the digest that the server itself will
-//! report for it, and whether everything fits into one Secret.
+//! The servers' configuration, the digest that the server itself will report for it, and whether
+//! everything fits into one Secret.
 //!
-//! In: the resource, where the servers stand, and what was minted. Out: text and digests. The JSON
-//! holds password hashes and the routes' password, so it is a [`Secret`]; it holds no private key.
-//! A server's name is in it: one that came on the command line would be forgotten by a reload.
+//! In: the resource, where the servers stand, and what was minted. Out: text and digests, either as one
+//! JSON for each server, or with the accounts in a file of their own that each server's file includes:
+//! they are by far the longest part, and the same for all. The servers' digest is the same for both.
+//! The text holds password hashes and the routes' password, so it is a [`Secret`]; it holds no private
+//! key. A server's name is in it: one that came on the command line would be forgotten by a reload.
 
 mod digest;
 mod foreseen;
@@ -12,10 +14,10 @@ mod size;
 
 pub use digest::digest;
 pub use foreseen::check_size;
+pub use sections::LAME_DUCK_SECONDS;
 pub use size::{SECRET_LIMIT, secret_size};
 
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::Secret;
 use crate::access;
@@ -35,6 +37,26 @@ pub struct ServerConfig {
     pub digest: String,
 }
 
+/// The configuration of every server, with what they share written once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedConfigs {
+    /// The accounts, as the file holds them that each server's own includes: one JSON object.
+    pub accounts: Secret,
+    /// The servers' own files, in the topology's order.
+    pub servers: Vec<OwnConfig>,
+}
+
+/// What a server's own file holds where the accounts are in another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnConfig {
+    /// Name of the server.
+    pub server: String,
+    /// The configuration, as its file holds it.
+    pub text: Secret,
+    /// What the server reports as `config_digest` once it is in force, with the accounts.
+    pub digest: String,
+}
+
 /// The configuration of every server, in the topology's order.
 ///
 /// # Errors
@@ -45,6 +67,55 @@ pub fn server_configs(
     topology: &Topology,
     material: &Material,
 ) -> Result<Vec<ServerConfig>, Vec<Problem>> {
+    let written = written(valid, topology, material)?;
+    let config = |own: Own| ServerConfig {
+        server: own.server,
+        digest: digest(&own.whole),
+        json: Secret::new(own.whole),
+    };
+    Ok(written.servers.into_iter().map(config).collect())
+}
+
+/// The same, where each server's own file includes the accounts from `accounts_file` beside it.
+///
+/// # Errors
+/// As [`server_configs`].
+pub fn shared_configs(
+    valid: &Valid,
+    topology: &Topology,
+    material: &Material,
+    accounts_file: &str,
+) -> Result<SharedConfigs, Vec<Problem>> {
+    let written = written(valid, topology, material)?;
+    let include = format!("{{include \"{accounts_file}\"}}");
+    let own = |own: Own| OwnConfig {
+        server: own.server,
+        digest: digest(&own.whole),
+        text: Secret::new(with_accounts(&include, &own.around)),
+    };
+    Ok(SharedConfigs {
+        servers: written.servers.into_iter().map(own).collect(),
+        accounts: Secret::new(written.accounts),
+    })
+}
+
+/// What is written of a configuration, in its parts.
+struct Written {
+    accounts: String,
+    servers: Vec<Own>,
+}
+
+struct Own {
+    server: String,
+    around: String,
+    whole: String,
+}
+
+fn written(
+    valid: &Valid,
+    topology: &Topology,
+    material: &Material,
+) -> Result<Written, Vec<Problem>> {
     let accounts = access::accounts(valid, material)?;
     let Some(keys) = &material.operator else {
         return Err(vec![Problem::new(
@@ -52,25 +123,24 @@ pub fn server_configs(
             "the operator's own keys are missing",
         )]);
     };
-    // By far the longest part, the same for all servers: written once.
-    let accounts = to_raw_value(&accounts).map_err(|error| vec![unwritable(&error)])?;
+    let accounts = serde_json::to_string(&accounts).map_err(|error| vec![unwritable(&error)])?;
     let around = Around {
         valid,
         topology,
         keys,
-        accounts: &accounts,
     };
     let mut problems = Vec::new();
-    let mut configs = Vec::with_capacity(topology.servers.len());
+    let mut servers = Vec::with_capacity(topology.servers.len());
     for server in &topology.servers {
-        match server_config(&around, server) {
-            Ok(config) => configs.push(config),
+        match own(&around, server, &accounts) {
+            Ok(own) => servers.push(own),
             Err(found) => problems.extend(found),
         }
     }
-    problems.extend(size::problem(&configs, topology, material));
+    let written = Written { accounts, servers };
+    problems.extend(size::problem(&written, topology, material));
     if problems.is_empty() {
-        Ok(configs)
+        Ok(written)
     } else {
         Err(problems)
     }
@@ -81,20 +151,26 @@ struct Around<'a> {
     valid: &'a Valid,
     topology: &'a Topology,
     keys: &'a OperatorKeys,
-    accounts: &'a RawValue,
 }
 
-fn server_config(around: &Around<'_>, server: &Server) -> Result<ServerConfig, Vec<Problem>> {
+fn own(around: &Around<'_>, server: &Server, accounts: &str) -> Result<Own, Vec<Problem>> {
     let config = sections::config(around, server);
-    let json = serde_json::to_string(&config).map_err(|error| vec![unwritable(&error)])?;
-    if holds_control_character(&json) {
-        return Err(control_characters(server, &json));
+    let around = serde_json::to_string(&config).map_err(|error| vec![unwritable(&error)])?;
+    let whole = with_accounts(accounts, &around);
+    if holds_control_character(&whole) {
+        return Err(control_characters(server, &whole));
     }
-    Ok(ServerConfig {
+    Ok(Own {
         server: server.name.clone(),
-        digest: digest(&json),
-        json: Secret::new(json),
+        around,
+        whole,
     })
+}
+
+/// A configuration with its accounts, which come first by the alphabet.
+fn with_accounts(accounts: &str, around: &str) -> String {
+    let rest = around.strip_prefix('{').unwrap_or(around);
+    format!("{{\"accounts\":{accounts},{rest}")
 }
 
 fn unwritable(error: &serde_json::Error) -> Problem {

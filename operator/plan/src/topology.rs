@@ -27,6 +27,8 @@ pub struct Server {
     pub route_host: String,
     /// Port for routes.
     pub route_port: u16,
+    /// Port on which it answers questions about its health over HTTP, where something asks them.
+    pub monitor_port: Option<u16>,
     /// DNS names that its client certificate must carry, besides those the resource asks for.
     pub dns_names: Vec<String>,
     /// Addresses that its client certificate must carry.

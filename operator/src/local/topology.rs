@@ -93,6 +93,7 @@ fn server(bus: &str, number: u8, port: u16, folder: &Folder) -> Server {
         client_port: port,
         route_host: loopback.to_string(),
         route_port: port + ROUTES_ABOVE,
+        monitor_port: None,
         dns_names: vec!["localhost".into()],
         addresses: vec![loopback, IpAddr::V6(Ipv6Addr::LOCALHOST)],
         files,
@@ -149,6 +150,7 @@ mod tests {
                 client_port: 4223,
                 route_host: "127.0.0.1",
                 route_port: 6223,
+                monitor_port: None,
                 dns_names: [
                     "localhost",
                 ],

@@ -46,6 +46,7 @@ pub(crate) fn servers(count: u16) -> Topology {
         client_port: 4500 + i,
         route_host: "127.0.0.1".to_owned(),
         route_port: 6500 + i,
+        monitor_port: None,
         dns_names: vec!["localhost".to_owned()],
         addresses: vec![listen],
         files: ServerFiles {

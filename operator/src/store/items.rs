@@ -14,8 +14,6 @@ use zeroize::Zeroizing;
 
 use crate::mint::Item;
 
-const KEY: &str = "-----BEGIN PRIVATE KEY-----";
-
 pub(super) const OPERATOR: &str = "operator.json";
 
 pub(super) fn authority(name: AuthorityName) -> &'static str {
@@ -69,14 +67,7 @@ pub(super) fn file(item: &Item) -> (String, Zeroizing<Vec<u8>>) {
 }
 
 fn pem(made: &CertificateAndKey) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new([made.chain_pem.as_bytes(), made.key_pem.reveal().as_bytes()].concat())
-}
-
-/// Certificates and key of a `.pem`.
-pub(super) fn split_pem(text: &str) -> Option<(&str, Secret)> {
-    let at = text.find(KEY)?;
-    let (certificates, key) = text.split_at_checked(at)?;
-    Some((certificates, Secret::new(key)))
+    Zeroizing::new(made.pem().reveal().as_bytes().to_vec())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,13 +101,7 @@ pub(super) fn operator(bytes: &[u8]) -> Option<OperatorKeys> {
     Some(OperatorKeys {
         system: nkey_of_seed(file.system)?,
         jetstream: nkey_of_seed(file.jetstream)?,
-        route_password: random_text(file.route_password)?,
-        salt_key: random_text(file.salt_key)?,
+        route_password: Secret::of_random(file.route_password)?,
+        salt_key: Secret::of_random(file.salt_key)?,
     })
-}
-
-/// What was made of 256 random bits: 64 hexadecimal digits, or it is damaged.
-pub(super) fn random_text(text: &str) -> Option<Secret> {
-    let whole = text.len() == 64 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-    whole.then(|| Secret::new(text))
 }

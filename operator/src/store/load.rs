@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use svom_plan::credentials::{self, Brought};
 use svom_plan::material::{
-    Authority, AuthorityName, CertificateAndKey, Credential, LeafName, Material, Nkey,
+    Authority, AuthorityName, CertificateAndKey, Credential, LeafName, Material, Nkey, split_pem,
 };
 use svom_plan::topology::Topology;
 use svom_plan::valid::{Authentication, Issuer, User, UserName};
@@ -97,7 +97,7 @@ impl Store {
         let Some(text) = self.secret_text(file)? else {
             return Ok(None);
         };
-        let authority = items::split_pem(&text)
+        let authority = split_pem(&text)
             .and_then(|(certificate, key)| mint::managed_authority(certificate, &key).ok())
             .ok_or_else(|| self.damaged(file, price))?;
         if name == AuthorityName::Clients {
@@ -139,7 +139,7 @@ impl Store {
         let (Some(text), Some(signer)) = (self.secret_text(&items::leaf(name))?, signer) else {
             return Ok(None);
         };
-        Ok(items::split_pem(&text).and_then(|(chain, key)| mint::leaf(chain, &key, signer).ok()))
+        Ok(split_pem(&text).and_then(|(chain, key)| mint::leaf(chain, &key, signer).ok()))
     }
 
     fn credential(
@@ -199,7 +199,7 @@ impl Store {
             return Ok(None);
         };
         let read = match authentication {
-            Authentication::Password => items::random_text(&text).map(generated_password),
+            Authentication::Password => Secret::of_random(&text).map(generated_password),
             Authentication::Nkey => credentials::nkey_of_seed(&text).map(generated_nkey),
         };
         read.map(Some)

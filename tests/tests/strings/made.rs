@@ -155,6 +155,7 @@ fn topology(chance: &mut Chance, valid: &Valid, folder: &str) -> Topology {
             client_port: 4222 + number,
             route_host: "127.0.0.1".to_owned(),
             route_port: 6222 + number,
+            monitor_port: None,
             dns_names: Vec::new(),
             addresses: Vec::new(),
             files: files(folder, &name),

@@ -43,6 +43,7 @@ pub(crate) fn one_server() -> Topology {
             client_port: 4222,
             route_host: "127.0.0.1".to_owned(),
             route_port: 6222,
+            monitor_port: None,
             dns_names: vec!["localhost".to_owned()],
             addresses: vec![listen],
             files: ServerFiles {

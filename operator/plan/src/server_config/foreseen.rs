@@ -2,16 +2,16 @@
 //! the real hashes, keys and certificates have.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::server_configs;
+use crate::kubernetes::{self, Identity, Outside, Place};
 use crate::material::{
     Authority, AuthorityName, CertificateAndKey, CertificateFacts, Credential, LeafName, Material,
     Nkey, OperatorKeys,
 };
-use crate::topology::{Server, ServerFiles, Topology};
+use crate::topology::Topology;
 use crate::valid::{Authentication, UserName, Valid};
-use crate::{Problem, Secret, names};
+use crate::{Problem, Secret};
 
 /// Bytes of a certificate that an authority of ours signs, with its key, PEM: about 1,100 with few
 /// names. A brought authority may send along some above it.
@@ -30,32 +30,19 @@ pub fn check_size(valid: &Valid) -> Result<(), Vec<Problem>> {
     server_configs(valid, &topology, &material(valid, &topology)).map(|_| ())
 }
 
+/// As the servers stand on Kubernetes, in a namespace with the longest name.
 fn topology(valid: &Valid) -> Topology {
-    let server = |number: u8| {
-        let name = names::server(&valid.name, number);
-        Server {
-            listen: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            client_host: name.clone(),
-            client_port: 4222,
-            route_host: name.clone(),
-            route_port: 6222,
-            dns_names: Vec::new(),
-            addresses: Vec::new(),
-            files: ServerFiles {
-                store_dir: String::new(),
-                client_pem: String::new(),
-                client_ca: String::new(),
-                route_pem: String::new(),
-                route_ca: String::new(),
-                log: None,
-            },
-            name,
-        }
+    let identity = Identity {
+        namespace: "n".repeat(63),
+        name: valid.name.clone(),
+        uid: String::new(),
     };
-    Topology {
-        cluster: valid.name.clone(),
-        servers: (0..valid.replicas).map(server).collect(),
-    }
+    kubernetes::topology(&Place {
+        identity: &identity,
+        replicas: valid.replicas,
+        cluster_domain: Some("cluster.local"),
+        outside: &Outside::default(),
+    })
 }
 
 fn material(valid: &Valid, topology: &Topology) -> Material {
@@ -146,7 +133,7 @@ mod tests {
         };
         assert_eq!(check_size(&with_users(200)), Ok(()));
         let problems = check_size(&with_users(300)).expect_err("too large");
-        let size = "1082145";
+        let size = "1085496";
         assert_eq!(
             problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [format!(

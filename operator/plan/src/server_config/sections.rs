@@ -7,7 +7,6 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::Around;
 use crate::names;
@@ -22,8 +21,9 @@ const MAX_PAYLOAD: u64 = 1 << 20;
 const AUTHORIZATION_SECONDS: u32 = 10;
 /// How long a TLS handshake may take, for the same reason.
 const TLS_SECONDS: u32 = 5;
-/// Over how long a server that is leaving closes its clients: the shortest that servers accept.
-const LAME_DUCK_DURATION: &str = "30s";
+/// Over how many seconds a server that is leaving closes its clients: the shortest that servers
+/// accept.
+pub const LAME_DUCK_SECONDS: u32 = 30;
 /// How long it waits before it closes the first. The default of 10 seconds is meant for several
 /// servers that leave together, so that clients do not move from one to the next; here they leave
 /// one at a time, and leaderships have moved before this begins, so waiting only lengthens a rollout.
@@ -35,16 +35,17 @@ const LOG_FILES: u32 = 4;
 /// Name that servers show one another beside the password of the routes.
 const ROUTE_USER: &str = "route";
 
-/// The whole of it.
+/// Everything but the accounts, which stand before all of it.
 #[derive(Serialize)]
 pub(super) struct Config<'a> {
-    accounts: &'a RawValue,
     authorization: ClientAuthorization,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<Cluster<'a>>,
     host: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_port: Option<u16>,
     jetstream: JetStream<'a>,
-    lame_duck_duration: &'static str,
+    lame_duck_duration: String,
     lame_duck_grace_period: &'static str,
     /// Anyone with a user can make a server write a line for each thing it refuses: so the log moves
     /// aside when it is large, and old ones are deleted.
@@ -109,14 +110,14 @@ pub(super) fn config<'a>(around: &Around<'a>, server: &'a Server) -> Config<'a> 
     let files = &server.files;
     let verify = around.valid.tls.client_certificates;
     Config {
-        accounts: around.accounts,
         authorization: ClientAuthorization {
             timeout: AUTHORIZATION_SECONDS,
         },
         cluster: cluster(around, server),
         host: server.listen,
+        http_port: server.monitor_port,
         jetstream: jetstream(around, server),
-        lame_duck_duration: LAME_DUCK_DURATION,
+        lame_duck_duration: format!("{LAME_DUCK_SECONDS}s"),
         lame_duck_grace_period: LAME_DUCK_GRACE_PERIOD,
         log_file: files.log.as_deref(),
         logfile_max_num: files.log.is_some().then_some(LOG_FILES),

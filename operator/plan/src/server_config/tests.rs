@@ -16,6 +16,7 @@ fn topology(cluster: &str, folder: &str, count: u16) -> Topology {
             client_port: 4222 + index,
             route_host: if index == 1 { "::1" } else { "127.0.0.1" }.to_owned(),
             route_port: 6222 + index,
+            monitor_port: None,
             dns_names: Vec::new(),
             addresses: Vec::new(),
             files: ServerFiles {
@@ -137,6 +138,46 @@ fn a_single_server_with_client_certificates() {
     .assert_eq(&around_the_accounts(&configs[0]));
 }
 
+#[test]
+fn accounts_in_a_file_of_their_own_change_no_digest() {
+    let valid = mission().with_user("analyst", &["science.*"], &["data.*"]);
+    let mut topology = topology("fsc", "/bus", 3);
+    for server in &mut topology.servers {
+        server.monitor_port = Some(8222);
+    }
+    let material = material(&valid);
+    let whole = server_configs(&valid, &topology, &material).expect("nothing is wrong");
+    let shared = shared_configs(&valid, &topology, &material, "accounts.json");
+    let shared = shared.expect("nothing is wrong");
+    assert_eq!(shared.servers.len(), 3);
+    for (own, whole) in shared.servers.iter().zip(&whole) {
+        assert_eq!((&own.server, &own.digest), (&whole.server, &whole.digest));
+        let text = own.text.reveal();
+        assert!(
+            text.len() < 2_000 && text.contains(r#","http_port":8222,"#),
+            "{text}"
+        );
+        let include = r#"{include "accounts.json"}"#;
+        assert!(
+            text.starts_with(&format!("{{\"accounts\":{include},\"authorization\":")),
+            "{text}"
+        );
+        let put_together = text.replacen(include, shared.accounts.reveal(), 1);
+        assert_eq!(put_together, whole.json.reveal());
+    }
+    let size = secret_size(&shared, &topology, &material);
+    let own: usize = shared
+        .servers
+        .iter()
+        .map(|own| own.text.reveal().len())
+        .sum();
+    assert_eq!(
+        size,
+        shared.accounts.reveal().len() + own,
+        "nothing else is minted"
+    );
+}
+
 /// Measured: what `nats-server -t` 2.15 prints for these files.
 #[test]
 fn a_real_server_agrees_about_the_digest() {
@@ -198,7 +239,7 @@ fn what_does_not_fit_into_a_secret_is_refused_by_its_size() {
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
     expect![[r#"
         [
-            "spec.users: the servers' configuration with its certificates takes 1053819 bytes, and one Secret holds 1048576: name fewer users, or grant each only the queues it needs, or split the bus in two",
+            "spec.users: the servers' configuration with its certificates takes 1055669 bytes, and one Secret holds 1048576: name fewer users, or grant each only the queues it needs, or split the bus in two",
         ]
     "#]].assert_debug_eq(&text);
 }

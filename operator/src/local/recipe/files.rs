@@ -135,9 +135,5 @@ fn trust(material: &Material, name: AuthorityName) -> Result<Secret, BusError> {
 fn pair(material: &Material, leaf: &LeafName) -> Result<Secret, BusError> {
     let leaf = material.leaves.get(leaf);
     let leaf = leaf.ok_or_else(|| BusError::Failed("a certificate is not minted".to_owned()))?;
-    Ok(Secret::new(format!(
-        "{}{}",
-        leaf.chain_pem,
-        leaf.key_pem.reveal()
-    )))
+    Ok(leaf.pem())
 }

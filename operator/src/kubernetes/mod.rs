@@ -1,0 +1,6 @@
+//! A bus on Kubernetes: the outside world that is the API server.
+//!
+//! In: resources and objects as the API server has them, and what `svom_plan::kubernetes` makes of
+//! them. Out: calls, and no others than [`rights`] names. Nothing in here decides about a bus.
+
+pub mod rights;

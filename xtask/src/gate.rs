@@ -76,7 +76,7 @@ impl Gate {
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 12] = [
+const STEPS: [(&str, Run); 13] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -85,6 +85,7 @@ const STEPS: [(&str, Run); 12] = [
     ("programs", |_| programs::build_all()),
     ("tests", tests),
     ("installation", |_| installation()),
+    ("status", |_| go_tests("status", "go.mod")),
     ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
     ("cluster", cluster::run),
     ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),

@@ -80,5 +80,5 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [svom-messaging]
-  verbs: [get, update, patch]
+  verbs: [get, update]
 {{- end -}}

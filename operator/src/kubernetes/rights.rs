@@ -191,7 +191,7 @@ pub const RIGHTS: &[Right] = &[
         ..bus(
             "coordination.k8s.io",
             "leases",
-            &[Get, Update, Patch],
+            &[Get, Update],
             "the same Lease, renewed and released",
         )
     },

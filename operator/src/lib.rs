@@ -2,6 +2,7 @@
 //! into what the plan observes. Nothing in here decides.
 
 pub mod cli;
+pub mod kubernetes;
 pub mod local;
 pub mod mint;
 pub mod nats;

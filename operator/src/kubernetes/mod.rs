@@ -5,4 +5,5 @@
 
 pub mod controller;
 pub mod lease;
+pub mod metrics;
 mod random;

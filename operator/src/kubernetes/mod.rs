@@ -4,6 +4,8 @@
 //! them. Out: calls. Nothing in here decides about a bus.
 
 pub mod controller;
+mod http;
 pub mod lease;
 pub mod metrics;
+pub mod process;
 mod random;

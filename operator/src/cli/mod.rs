@@ -3,6 +3,7 @@
 mod check;
 mod local;
 mod plan;
+pub mod run;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -3,4 +3,10 @@
 //! In: resources and objects as the API server has them, and what `svom_plan::kubernetes` makes of
 //! them. Out: calls, and no others than [`rights`] names. Nothing in here decides about a bus.
 
+pub mod controller;
+mod http;
+pub mod lease;
+pub mod metrics;
+pub mod process;
+mod random;
 pub mod rights;

@@ -4,6 +4,7 @@
 pub mod bus;
 pub mod cli;
 mod clock;
+pub mod kubernetes;
 pub mod local;
 pub mod mint;
 pub mod nats;

@@ -1,0 +1,8 @@
+//! A bus on Kubernetes: the outside world that is the API server.
+//!
+//! In: resources and objects as the API server has them, and what `svom_plan::kubernetes` makes of
+//! them. Out: calls. Nothing in here decides about a bus.
+
+pub mod controller;
+pub mod lease;
+mod random;

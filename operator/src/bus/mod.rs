@@ -46,8 +46,7 @@ pub struct Live {
     /// The operator's own connections.
     pub clients: Clients,
     /// Servers for which something was written that they have not read since, each with whether it
-    /// holds accounts that they do not know. A certificate that is renewed changes no digest, so
-    /// nothing else tells.
+    /// holds accounts that they do not know.
     pub unread: BTreeMap<String, Accounts>,
     /// What was proven of users' rights.
     pub access: ProofFinding,

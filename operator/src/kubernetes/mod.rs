@@ -3,6 +3,9 @@
 //! In: resources and objects as the API server has them, and what `svom_plan::kubernetes` makes of
 //! them. Out: calls. Nothing in here decides about a bus.
 
+pub mod api;
 pub mod controller;
+pub mod gathered;
 pub mod lease;
 mod random;
+pub mod secrets;

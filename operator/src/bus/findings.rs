@@ -53,12 +53,13 @@ impl Live {
             durables: self.durables(&seen, plan.as_ref()),
             access: self.access.clone(),
             data_path: self.data_path.clone(),
-            certificates: certificates.into_iter().map(told).collect(),
+            certificates: certificates_told(certificates),
             authority_warnings: pki::warnings(&self.valid, &self.material, now),
             refused: refused(plan.as_ref().ok()),
             problems: Vec::new(),
             failures,
             waiting: Vec::new(),
+            in_the_way: Vec::new(),
         }
     }
 
@@ -216,10 +217,12 @@ fn refused(plan: Option<&QueuePlan>) -> Vec<svom_plan::change::Change> {
         .collect()
 }
 
-fn told(certificate: pki::Listed) -> CertificateStatus {
-    CertificateStatus {
+/// Certificates, as the status tells them.
+pub fn certificates_told(certificates: Vec<pki::Listed>) -> Vec<CertificateStatus> {
+    let told = |certificate: pki::Listed| CertificateStatus {
         name: certificate.name,
         not_after: rfc3339(certificate.not_after),
         renew_at: certificate.renew_at.map(rfc3339),
-    }
+    };
+    certificates.into_iter().map(told).collect()
 }

@@ -8,4 +8,6 @@ pub mod controller;
 pub mod gathered;
 pub mod lease;
 mod random;
+pub mod recipe;
 pub mod secrets;
+pub mod write;

@@ -266,6 +266,8 @@ impl Bus {
         let setting = Setting {
             valid,
             generation: self.asked.generation,
+            selector: None,
+            external: None,
             internal: standing.map(Standing::url).unwrap_or_default(),
             ca: self.store.authority_file().display().to_string(),
             credentials: valid

@@ -7,6 +7,7 @@ pub mod api;
 pub mod controller;
 pub mod gathered;
 pub mod lease;
+pub mod metrics;
 mod random;
 pub mod recipe;
 pub mod secrets;

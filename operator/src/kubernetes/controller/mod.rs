@@ -5,12 +5,18 @@
 //! resources at once, again after a while where it says so or fails. What is done with a resource is
 //! the reconciler's own affair.
 
+mod backoff;
+mod interest;
 mod observed;
+mod queue;
+mod run;
+mod watch;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use observed::{Malformed, Observed};
+pub use run::{Setting, run};
 
 use super::lease::Leading;
 

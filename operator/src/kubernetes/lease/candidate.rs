@@ -97,7 +97,10 @@ impl Candidate {
         let spec = || held(&self.me, &self.timing, self.seen.spec(), clock);
         match decision {
             Decision::Create => Action::Create(spec()),
-            Decision::Write(version) => Action::Replace { version, spec: spec() },
+            Decision::Write(version) => Action::Replace {
+                version,
+                spec: spec(),
+            },
             Decision::Wait | Decision::StepDown => {
                 self.must_look = true;
                 Action::Wait

@@ -77,9 +77,11 @@ pub fn decide(
     }
     match seen {
         Seen::Never => Decision::Create,
-        Seen::Lease { spec, since, version } if is_free(me, timing, spec, *since, now) => {
-            Decision::Write(version.clone())
-        }
+        Seen::Lease {
+            spec,
+            since,
+            version,
+        } if is_free(me, timing, spec, *since, now) => Decision::Write(version.clone()),
         Seen::Deleted { spec, since } if is_free(me, timing, spec, *since, now) => Decision::Create,
         Seen::Lease { .. } | Seen::Deleted { .. } => Decision::Wait,
     }
@@ -112,7 +114,9 @@ fn is_free(me: &str, timing: &Timing, spec: &LeaseSpec, since: Moment, now: Mome
 
 /// Who holds it.
 pub fn holder(spec: &LeaseSpec) -> Option<&str> {
-    spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+    spec.holder_identity
+        .as_deref()
+        .filter(|holder| !holder.is_empty())
 }
 
 /// What the Lease says once it is ours. `clock` is the wall clock, for people to read: nobody reckons
@@ -154,7 +158,11 @@ impl Seen {
             }
             _ => at,
         };
-        *self = Self::Lease { spec: found, since, version };
+        *self = Self::Lease {
+            spec: found,
+            since,
+            version,
+        };
     }
 
     /// There is no Lease. Who held it does not know yet, and acts on.

@@ -162,14 +162,20 @@ impl Election {
                     name: Some(name.clone()),
                     ..ObjectMeta::default()
                 };
-                self.api.create(&params, &lease(metadata, spec)).await.map(Some)
+                self.api
+                    .create(&params, &lease(metadata, spec))
+                    .await
+                    .map(Some)
             }
             Action::Replace { version, spec } => {
                 let metadata = ObjectMeta {
                     resource_version: Some(version.clone()),
                     ..self.metadata.clone()
                 };
-                self.api.replace(name, &params, &lease(metadata, spec)).await.map(Some)
+                self.api
+                    .replace(name, &params, &lease(metadata, spec))
+                    .await
+                    .map(Some)
             }
             Action::Wait | Action::StepDown => Ok(None),
         }

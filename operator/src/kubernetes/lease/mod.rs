@@ -15,5 +15,5 @@ mod moment;
 
 pub use decide::Timing;
 pub use election::{Election, Place};
-pub use leading::{Leading, LeadershipLost, Term};
+pub use leading::{LeadershipLost, Leading, Term};
 pub use moment::Moment;

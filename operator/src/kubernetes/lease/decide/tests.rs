@@ -17,8 +17,10 @@ fn spec(holder: Option<&str>, duration: Option<i32>) -> LeaseSpec {
 }
 
 fn clock(seconds: i64) -> MicroTime {
-    serde_json::from_value(serde_json::json!(format!("2026-01-01T00:00:{seconds:02}.000000Z")))
-        .expect("a time")
+    serde_json::from_value(serde_json::json!(format!(
+        "2026-01-01T00:00:{seconds:02}.000000Z"
+    )))
+    .expect("a time")
 }
 
 /// Seen first at 100 s.
@@ -41,27 +43,87 @@ fn every_case() {
         ("nobody's", lease(None, Some(15)), None, 100),
         ("an empty name's", lease(Some(""), Some(15)), None, 100),
         ("mine, from before", lease(Some(MINE), Some(15)), None, 100),
-        ("another's, just seen", lease(Some("you"), Some(15)), None, 100),
-        ("another's, nearly over", lease(Some("you"), Some(15)), None, 114),
+        (
+            "another's, just seen",
+            lease(Some("you"), Some(15)),
+            None,
+            100,
+        ),
+        (
+            "another's, nearly over",
+            lease(Some("you"), Some(15)),
+            None,
+            114,
+        ),
         ("another's, over", lease(Some("you"), Some(15)), None, 115),
-        ("another's, who says more", lease(Some("you"), Some(60)), None, 159),
-        ("another's, who said more", lease(Some("you"), Some(60)), None, 160),
-        ("another's, who says less", lease(Some("you"), Some(1)), None, 114),
-        ("another's, who says nothing", lease(Some("you"), None), None, 114),
-        ("another's, who said nothing", lease(Some("you"), None), None, 115),
-        ("another's, with nonsense", lease(Some("you"), Some(-1)), None, 114),
+        (
+            "another's, who says more",
+            lease(Some("you"), Some(60)),
+            None,
+            159,
+        ),
+        (
+            "another's, who said more",
+            lease(Some("you"), Some(60)),
+            None,
+            160,
+        ),
+        (
+            "another's, who says less",
+            lease(Some("you"), Some(1)),
+            None,
+            114,
+        ),
+        (
+            "another's, who says nothing",
+            lease(Some("you"), None),
+            None,
+            114,
+        ),
+        (
+            "another's, who said nothing",
+            lease(Some("you"), None),
+            None,
+            115,
+        ),
+        (
+            "another's, with nonsense",
+            lease(Some("you"), Some(-1)),
+            None,
+            114,
+        ),
         ("another's, deleted", deleted(Some("you")), None, 114),
         ("another's, deleted, over", deleted(Some("you")), None, 115),
         ("nobody's, deleted", deleted(None), None, 100),
         ("mine, deleted", deleted(Some(MINE)), None, 100),
         ("leading", lease(Some(MINE), Some(15)), Some(110), 102),
-        ("leading, to the last", lease(Some(MINE), Some(15)), Some(110), 109),
+        (
+            "leading, to the last",
+            lease(Some(MINE), Some(15)),
+            Some(110),
+            109,
+        ),
         ("leading, over", lease(Some(MINE), Some(15)), Some(110), 110),
-        ("leading, long over", lease(Some(MINE), Some(15)), Some(110), 1000),
-        ("leading, taken", lease(Some("you"), Some(15)), Some(110), 102),
+        (
+            "leading, long over",
+            lease(Some(MINE), Some(15)),
+            Some(110),
+            1000,
+        ),
+        (
+            "leading, taken",
+            lease(Some("you"), Some(15)),
+            Some(110),
+            102,
+        ),
         ("leading, taken out", lease(None, Some(15)), Some(110), 102),
         ("leading, deleted", deleted(Some(MINE)), Some(110), 102),
-        ("leading, deleted, over", deleted(Some(MINE)), Some(110), 110),
+        (
+            "leading, deleted, over",
+            deleted(Some(MINE)),
+            Some(110),
+            110,
+        ),
         ("leading, nothing seen", Seen::Never, Some(110), 102),
     ];
     let told: Vec<String> = cases

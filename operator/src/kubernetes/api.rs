@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Client;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject, Request, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -266,6 +267,20 @@ impl<'a> Api<'a> {
         let patch = Patch::Apply(&object);
         let request = Request::new(path).patch_subresource("status", name, &applying(), &patch);
         self.write(what, request).await.map(|_: Value| ())
+    }
+
+    /// Sends an event.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn send(&self, event: &Event) -> Result<(), ApiError> {
+        let path = Event::url_path(&(), Some(self.namespace));
+        // An event is plain data: it can always be written.
+        let bytes = serde_json::to_vec(event).unwrap_or_default();
+        let request = Request::new(path).create(&PostParams::default(), bytes);
+        self.write("sending an event".to_owned(), request)
+            .await
+            .map(|_: Value| ())
     }
 
     fn request(&self, kind: Kind) -> Request {

@@ -2,6 +2,7 @@
 
 mod asked;
 mod servers;
+mod steps;
 
 use expect_test::{Expect, expect};
 use svom_crds::status::Truth;

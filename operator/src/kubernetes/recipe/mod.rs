@@ -18,10 +18,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
 use svom_crds::SvomMessagingStatus;
 use svom_plan::kubernetes::Identity;
-use svom_plan::kubernetes::labels::MANAGER;
 use svom_plan::status::{Findings, is_ready, is_settled};
 use svom_plan::{UnixSeconds, pki};
 
@@ -42,7 +40,7 @@ const WELL: Duration = Duration::from_secs(60);
 /// The recipe, for every bus.
 pub struct Recipe {
     client: Client,
-    recorder: Recorder,
+    process: String,
     known: Mutex<BTreeMap<Key, Known>>,
 }
 
@@ -58,7 +56,7 @@ struct Pass<'a> {
     api: Api<'a>,
     identity: Identity,
     observed: &'a Observed,
-    recorder: &'a Recorder,
+    process: &'a str,
     reference: ObjectReference,
     known: &'a mut Known,
     now: UnixSeconds,
@@ -69,13 +67,9 @@ struct Pass<'a> {
 impl Recipe {
     /// The recipe, with this connection to the API server; events are told in the name of this process.
     pub fn new(client: Client, process: &str) -> Self {
-        let reporter = Reporter {
-            controller: MANAGER.to_owned(),
-            instance: Some(process.to_owned()),
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
             client,
+            process: process.to_owned(),
             known: Mutex::default(),
         }
     }
@@ -110,7 +104,7 @@ impl Reconcile for Recipe {
         };
         let mut pass = Pass {
             api: Api::new(&self.client, &key.namespace, leading),
-            recorder: &self.recorder,
+            process: &self.process,
             reference: reference(&identity, resource),
             identity,
             observed: resource,

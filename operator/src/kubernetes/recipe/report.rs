@@ -1,8 +1,7 @@
 //! What is told: the status, and an event when it turns.
 
-use kube::runtime::events::{Event, EventType};
 use svom_crds::SvomMessagingStatus;
-use svom_crds::status::{Condition, Truth};
+use svom_crds::status::Condition;
 use svom_plan::change::{Change, Effect};
 use svom_plan::kubernetes::labels::selector_text;
 use svom_plan::kubernetes::{InForce, external_url, names};
@@ -13,10 +12,8 @@ use super::apply::Applied;
 use super::judge::Asked;
 use super::{Pass, nothing_found};
 use crate::kubernetes::api::ApiError;
+use crate::kubernetes::events;
 use crate::kubernetes::gathered::Gathered;
-
-/// Longest note of an event that the API server takes, bytes.
-const NOTE: usize = 1024;
 
 impl Pass<'_> {
     /// Tells that a resource is being brought about before it is: who asks meanwhile must not be told the
@@ -130,39 +127,17 @@ impl Pass<'_> {
 
     /// What it says stands in the status too: that it could not be sent changes nothing.
     async fn send_event(&self, ready: &Condition) {
-        let is_good = ready.status == Truth::True || ready.reason == "Reconciling";
-        let event = Event {
-            type_: if is_good {
-                EventType::Normal
-            } else {
-                EventType::Warning
-            },
-            reason: ready.reason.clone(),
-            note: Some(shortened(&ready.message)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, &self.reference).await {
+        let event = events::turned(ready, &self.reference, self.process, self.now);
+        if let Err(error) = self.api.send(&event).await {
             tracing::warn!(%error, name = self.identity.name, "an event could not be sent");
         }
     }
 }
 
 fn ready(status: &SvomMessagingStatus) -> Option<&Condition> {
-    let conditions = status.conditions.iter();
-    conditions.into_iter().find(|one| one.type_ == "Ready")
+    status.conditions.iter().find(|one| one.type_ == "Ready")
 }
 
 fn turned(before: &Condition, now: &Condition) -> bool {
     before.status != now.status || before.reason != now.reason
-}
-
-fn shortened(message: &str) -> String {
-    let end = (0..=NOTE.min(message.len()))
-        .rev()
-        .find(|end| message.is_char_boundary(*end));
-    message
-        .get(..end.unwrap_or_default())
-        .unwrap_or_default()
-        .to_owned()
 }

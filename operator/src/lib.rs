@@ -10,5 +10,6 @@ pub mod mint;
 pub mod nats;
 pub mod nats_server;
 pub mod resource;
+mod signals;
 pub mod store;
 pub mod table;

@@ -61,8 +61,8 @@ impl Election {
         }
     }
 
-    /// Returns when this process leads.
-    pub async fn win(&mut self) -> (Term, Leading) {
+    /// Returns when this process leads. `waits` is called where another one does.
+    pub async fn win(&mut self, waits: impl Fn()) -> (Term, Leading) {
         let mut waits_for = None;
         loop {
             let stepped = self.step().await;
@@ -75,6 +75,7 @@ impl Election {
                 if holder.is_some() && holder != waits_for {
                     info!(lease = %self.place.name, holder = holder.as_deref(), "waiting for the Lease");
                     waits_for = holder;
+                    waits();
                 }
                 let spread = 1.0 + SPREAD * random::fraction();
                 sleep(self.candidate.timing().retry.mul_f64(spread)).await;
@@ -93,10 +94,7 @@ impl Election {
             match stepped {
                 Stepped::On => {}
                 Stepped::Pause => sleep(self.candidate.timing().retry).await,
-                Stepped::Down => {
-                    warn!(lease = %self.place.name, "this process leads no more");
-                    return;
-                }
+                Stepped::Down => return,
             }
         }
     }

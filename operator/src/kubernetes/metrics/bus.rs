@@ -143,7 +143,7 @@ type Each = fn(&BusReading, &mut Samples<'_, '_>) -> Done;
 const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     (
         "certificate_expiry_timestamp_seconds",
-        "When a certificate ends, in seconds since 1970",
+        "When a certificate ends, in seconds since 1970.",
         MetricType::Gauge,
         |reading, samples| {
             let mut all = reading.certificates.iter();
@@ -152,7 +152,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "stream_quorum",
-        "1 where more than half of a stream's replicas are current",
+        "1 where more than half of a stream's replicas are current.",
         MetricType::Gauge,
         |reading, samples| {
             let mut all = reading.streams.iter();
@@ -163,7 +163,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "stream_bytes",
-        "Bytes that a stream stores",
+        "Bytes that a stream stores.",
         MetricType::Gauge,
         |reading, samples| {
             let mut all = reading.streams.iter();
@@ -174,7 +174,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "stream_leaderless_seconds",
-        "How long a stream was without a leader",
+        "How long a stream was without a leader.",
         MetricType::Counter,
         |reading, samples| {
             let mut all = reading.streams.iter();
@@ -185,7 +185,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "probe_latency_seconds",
-        "How long a stream took to answer the last probe; absent where it did not",
+        "How long a stream took to answer the last probe; absent where it did not.",
         MetricType::Gauge,
         |reading, samples| {
             let all = reading.streams.iter();
@@ -196,7 +196,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "queue_messages",
-        "Messages that a queue stores",
+        "Messages that a queue stores.",
         MetricType::Gauge,
         |reading, samples| {
             let mut all = reading.queues.iter();
@@ -205,7 +205,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "durable_pending_messages",
-        "Messages that a durable has not delivered yet",
+        "Messages that a durable has not delivered yet.",
         MetricType::Gauge,
         |reading, samples| {
             each_durable(reading, |labels, durable| {
@@ -215,7 +215,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "durable_unacknowledged_messages",
-        "Messages that a durable delivered and nobody acknowledged",
+        "Messages that a durable delivered and nobody acknowledged.",
         MetricType::Gauge,
         |reading, samples| {
             each_durable(reading, |labels, durable| {
@@ -225,7 +225,7 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     ),
     (
         "durable_max_deliveries",
-        "Messages that a durable gave up after the last delivery allowed",
+        "Messages that a durable gave up after the last delivery allowed.",
         MetricType::Counter,
         |reading, samples| {
             each_durable(reading, |labels, durable| {

@@ -26,6 +26,8 @@ use svom_plan::{UnixSeconds, pki};
 use super::api::{Api, ApiError};
 use super::controller::{Failure, Key, Next, Observed, Reconcile};
 use super::lease::Leading;
+use super::metrics::Buses;
+use super::process::Tools;
 use super::write::WithoutEffect;
 use crate::bus::Live;
 use crate::clock::now;
@@ -40,7 +42,9 @@ const WELL: Duration = Duration::from_secs(60);
 /// The recipe, for every bus.
 pub struct Recipe {
     client: Client,
+    /// In whose name events are told.
     process: String,
+    buses: Buses,
     known: Mutex<BTreeMap<Key, Known>>,
 }
 
@@ -65,11 +69,12 @@ struct Pass<'a> {
 }
 
 impl Recipe {
-    /// The recipe, with this connection to the API server; events are told in the name of this process.
-    pub fn new(client: Client, process: &str) -> Self {
+    /// The recipe, with these tools.
+    pub fn new(tools: Tools) -> Self {
         Self {
-            client,
-            process: process.to_owned(),
+            client: tools.client,
+            process: tools.identity,
+            buses: tools.buses,
             known: Mutex::default(),
         }
     }
@@ -119,6 +124,7 @@ impl Reconcile for Recipe {
 
     async fn forget(&self, key: &Key) {
         drop(self.take(key));
+        self.buses.remove(key);
     }
 }
 

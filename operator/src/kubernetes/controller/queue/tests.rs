@@ -45,7 +45,7 @@ impl Told {
 
     fn next(&self, at: u64) -> Option<u64> {
         let next = self.queue.next(self.at(at))?;
-        u64::try_from((next - self.start).as_millis()).ok()
+        u64::try_from((next - self.start).as_nanos().div_ceil(1_000_000)).ok()
     }
 }
 

@@ -13,14 +13,10 @@
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
-# keys, certificates and credentials; an update names the version that was read, so that of two writers one loses
+# keys, certificates and credentials; where there is no second copy the version that was read is named, so that of two writers one loses
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [create, update, patch]
-# the Secret of a user that is asked for no more
-- apiGroups: [""]
-  resources: [secrets]
-  verbs: [delete]
+  verbs: [create, patch]
 # whose a Service is, and the address that the platform gave it
 - apiGroups: [""]
   resources: [services]
@@ -33,18 +29,18 @@
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [get, list, watch]
-# the servers; it is made anew, its pods orphaned and taken up again, where a bus that never formed needs what cannot be changed in place
+# the servers; it is made anew, its pods with it, where a bus that never formed needs what cannot be changed in place
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [create, patch, delete]
 # that no more than one server is evicted at a time
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
 # which ports of the servers can be reached, and by whom
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
 # where each server runs, and why one does not
 - apiGroups: [""]
   resources: [pods]
@@ -68,7 +64,7 @@
 # what happened, for `kubectl describe`
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{- define "svom-messaging.rights.own" -}}

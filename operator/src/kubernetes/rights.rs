@@ -92,15 +92,9 @@ pub const RIGHTS: &[Right] = &[
     bus(
         "",
         "secrets",
-        &[Create, Update, Patch],
-        "keys, certificates and credentials; an update names the version that was read, so that of two writers \
-         one loses",
-    ),
-    bus(
-        "",
-        "secrets",
-        &[Delete],
-        "the Secret of a user that is asked for no more",
+        &[Create, Patch],
+        "keys, certificates and credentials; where there is no second copy the version that was read is named, so \
+         that of two writers one loses",
     ),
     bus(
         "",
@@ -124,19 +118,19 @@ pub const RIGHTS: &[Right] = &[
         "apps",
         "statefulsets",
         &[Create, Patch, Delete],
-        "the servers; it is made anew, its pods orphaned and taken up again, where a bus that never formed needs \
-         what cannot be changed in place",
+        "the servers; it is made anew, its pods with it, where a bus that never formed needs what cannot be changed \
+         in place",
     ),
     bus(
         "policy",
         "poddisruptionbudgets",
-        &[Get, Create, Patch],
+        &[Get, List, Create, Patch],
         "that no more than one server is evicted at a time",
     ),
     bus(
         "networking.k8s.io",
         "networkpolicies",
-        &[Get, Create, Patch],
+        &[Get, List, Create, Patch],
         "which ports of the servers can be reached, and by whom",
     ),
     bus(
@@ -172,7 +166,7 @@ pub const RIGHTS: &[Right] = &[
     bus(
         "events.k8s.io",
         "events",
-        &[Create, Patch],
+        &[Create],
         "what happened, for `kubectl describe`",
     ),
     Right {

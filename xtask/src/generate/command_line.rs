@@ -36,7 +36,7 @@ struct Note {
     bad: &'static str,
 }
 
-const NOTES: [Note; 11] = [
+const NOTES: [Note; 12] = [
     Note {
         command: "svom-messaging crd",
         example: "svom-messaging crd",
@@ -54,6 +54,12 @@ const NOTES: [Note; 11] = [
         example: "svom-messaging plan --file NEW.yaml --from OLD.yaml",
         good: "the resource is good and nothing of the change is refused",
         bad: "a resource has errors, a file cannot be read, or a part of the change is refused",
+    },
+    Note {
+        command: "svom-messaging run",
+        example: "svom-messaging run --namespace svom --log json",
+        good: "a signal ended it, and the Lease is given back",
+        bad: "no API server is known, or the address to listen on is not to be had",
     },
     Note {
         command: "svom-messaging local up",

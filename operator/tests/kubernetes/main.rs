@@ -1,0 +1,8 @@
+//! The operator's process against a real API server that stands alone: which process acts, what is
+//! looked at when, and that it lives on whatever goes wrong. What is done with a resource is a
+//! reconciler of these tests.
+
+mod handover;
+mod looked_at;
+mod support;
+mod trouble;

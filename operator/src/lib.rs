@@ -1,7 +1,9 @@
 //! The shells around `svom-plan`: each turns a plan into acts on one outside world, and that world
 //! into what the plan observes. Nothing in here decides.
 
+pub mod bus;
 pub mod cli;
+mod clock;
 pub mod kubernetes;
 pub mod local;
 pub mod mint;

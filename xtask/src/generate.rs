@@ -1,6 +1,7 @@
 //! The files that are made from the source.
 //!
-//! In: the resource's types and the program's command line. Out: files in the checkout, or the names of those that differ. What it
+//! In: the resource's types, the program's command line, the list of its calls to the API server, and
+//! the health check for Argo CD. Out: files in the checkout, or the names of those that differ. What it
 //! writes depends on the source alone: the same source, the same bytes.
 
 use std::path::PathBuf;
@@ -8,12 +9,17 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::CommandFactory;
 use svom_operator::cli::Cli;
+use svom_operator::kubernetes::rights::Scope;
 
 use crate::root;
 
+mod argocd;
 mod chart;
 mod command_line;
 mod reference;
+mod rights;
+
+const HEALTH: &str = "manifests/gitops/argocd/health.lua";
 
 /// A file that is made, and what belongs into it.
 struct Generated {
@@ -26,7 +32,13 @@ fn all() -> anyhow::Result<Vec<Generated>> {
         svom_crds::crd_yaml().context("the CustomResourceDefinition cannot be written as YAML")?;
     let value = serde_json::to_value(svom_crds::crd())
         .context("the CustomResourceDefinition cannot be written as JSON")?;
+    let health = std::fs::read_to_string(root::checkout().join(HEALTH))
+        .with_context(|| format!("cannot read {HEALTH}"))?;
     Ok(vec![
+        Generated {
+            path: "charts/svom-messaging/templates/_rights.tpl",
+            content: rights::templates()?,
+        },
         Generated {
             path: "charts/svom-messaging/templates/crd.yaml",
             content: chart::template(&crd)?,
@@ -42,6 +54,22 @@ fn all() -> anyhow::Result<Vec<Generated>> {
         Generated {
             path: "docs/reference.md",
             content: reference::page(&value)?,
+        },
+        Generated {
+            path: "docs/rights.md",
+            content: rights::page()?,
+        },
+        Generated {
+            path: "manifests/base/leader-election-role.yaml",
+            content: rights::role("svom-messaging-leader-election", Scope::Own)?,
+        },
+        Generated {
+            path: "manifests/gitops/argocd/argocd-cm.yaml",
+            content: argocd::settings(&health),
+        },
+        Generated {
+            path: "manifests/rights/role.yaml",
+            content: rights::role("svom-messaging", Scope::Buses)?,
         },
     ])
 }

@@ -3,12 +3,13 @@
 mod check;
 mod local;
 mod plan;
-pub mod run;
+mod run;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::kubernetes::recipe::Recipe;
 use crate::table;
 
 /// The command line.
@@ -40,6 +41,8 @@ enum Command {
     /// Run the bus on this machine.
     #[command(subcommand)]
     Local(local::LocalCommand),
+    /// Look after the buses of a Kubernetes cluster: the operator's own process.
+    Run(run::RunArgs),
 }
 
 /// How to print.
@@ -82,6 +85,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Local(command) => local::run(command),
+        Command::Run(args) => run::run(args, Recipe::new),
     };
     match done {
         Ok(code) => code,

@@ -124,9 +124,9 @@ fn different() -> anyhow::Result<Vec<(PathBuf, String)>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command};
+    use clap::CommandFactory;
     use serde_json::Value;
-    use svom_operator::cli::run::RunArgs;
+    use svom_operator::cli::Cli;
 
     /// The chart says the same: `tests/install` compares the two.
     #[test]
@@ -145,8 +145,7 @@ mod tests {
         // What a further namespace adds.
         words.extend(["--namespace=svom", "--namespace=svom-test"].map(str::to_owned));
         assert_eq!(words[0], "run");
-        RunArgs::augment_args(Command::new("run"))
-            .try_get_matches_from(&words)
-            .unwrap();
+        words.insert(0, "svom-messaging".to_owned());
+        Cli::command().try_get_matches_from(&words).unwrap();
     }
 }

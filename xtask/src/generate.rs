@@ -108,3 +108,31 @@ fn different() -> anyhow::Result<Vec<(PathBuf, String)>> {
     }
     Ok(different)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use serde_json::Value;
+    use svom_operator::cli::Cli;
+
+    /// The chart says the same: `tests/install` compares the two.
+    #[test]
+    fn the_program_takes_the_words_that_its_deployment_says() {
+        let path = crate::root::checkout().join("manifests/install.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let words = text
+            .split("\n---\n")
+            .map(|document| serde_yaml::from_str::<Value>(document).unwrap())
+            .find(|object| object["kind"] == "Deployment")
+            .map(|deployment| {
+                deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone()
+            })
+            .unwrap();
+        let mut words: Vec<String> = serde_json::from_value(words).unwrap();
+        // What a further namespace adds.
+        words.extend(["--namespace=svom", "--namespace=svom-test"].map(str::to_owned));
+        assert_eq!(words[0], "run");
+        words.insert(0, "svom-messaging".to_owned());
+        Cli::command().try_get_matches_from(&words).unwrap();
+    }
+}

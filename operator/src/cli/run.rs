@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::kubernetes::controller::Reconcile;
 use crate::kubernetes::process::{self, Format, Options, Tools};
+use crate::kubernetes::rights::LEASE;
 use crate::local::run::block_on;
 
 /// Arguments of `run`.
@@ -35,7 +36,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// Name of the Lease, in the own namespace: of the processes that name the same, one acts.
-    #[arg(long, value_name = "NAME", default_value = "svom-messaging", value_parser = namespace)]
+    #[arg(long, value_name = "NAME", default_value = LEASE, value_parser = namespace)]
     lease_name: String,
 }
 

@@ -84,7 +84,7 @@ impl Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The API server refused, or there was no answer.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {}", words(source))]
     Refused {
         /// What was asked, and of which object.
         what: String,
@@ -125,6 +125,14 @@ impl ApiError {
     /// Whether the object was changed by somebody else meanwhile.
     pub fn is_conflict(&self) -> bool {
         self.code() == Some(409)
+    }
+}
+
+/// The API server's own words, without what the library puts around them.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Out: the list. `cargo xtask generate` writes the Roles in `manifests/` and in the chart from it, one
 //! rule for each entry, and the page that explains them. Nothing is granted that is not here.
 
-/// Name of the Lease by which one of several operators is chosen.
+/// Name of the Lease by which one of several operators is chosen, where it is not given another.
 pub const LEASE: &str = "svom-messaging";
 
 /// Where a call is made.

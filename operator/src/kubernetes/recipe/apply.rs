@@ -34,6 +34,8 @@ pub(super) struct Minted {
     pub(super) topology: Topology,
     pub(super) material: Material,
     pub(super) digests: BTreeMap<String, String>,
+    /// What a pod's annotation says once its node was told of all this.
+    pub(super) configuration: String,
 }
 
 impl Pass<'_> {
@@ -199,6 +201,7 @@ impl Minted {
             topology,
             material,
             digests: objects.digests.clone(),
+            configuration: objects.configuration.clone(),
         }
     }
 }

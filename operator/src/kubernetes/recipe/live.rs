@@ -11,7 +11,6 @@ use svom_plan::status::{Findings, ServerFinding};
 use tokio::time::{Instant, sleep};
 
 use super::apply::{Applied, Minted, bus, note, writer};
-use super::judge::Asked;
 use super::{Pass, nothing_found};
 use crate::bus::{Clients, Live, Presence, Presences, certificates_told};
 use crate::kubernetes::api::ApiError;
@@ -33,21 +32,16 @@ impl Pass<'_> {
         &mut self,
         applied: &mut Applied,
         gathered: &mut Gathered,
-        asked: &Asked,
     ) -> Result<Findings, ApiError> {
         let state = applied.state.clone();
         let seen = servers(&bus(&self.identity, &state), &gathered.observed());
         let presences = presences(&seen);
-        let reaches = seen.iter().any(may_answer);
+        let reaches = self.known.live.is_some() || seen.iter().any(may_answer);
         if let Some(minted) = applied.minted.take() {
             if reaches {
                 self.keep_connected(&state, &minted, applied).await;
-                let paused = state.valid.paused;
-                if let Some(live) = &mut self.known.live
-                    && take_up(live, &state, &minted, &presences, paused).await
-                    && !paused
-                    && !(asked.formed && asked.nothing_new)
-                {
+                let whole = self.take_up(&state, &minted, gathered, &presences).await?;
+                if whole {
                     self.remember(&state, gathered, applied).await?;
                 }
             }
@@ -61,6 +55,41 @@ impl Pass<'_> {
             bring_about_queues_and_proof(live, &presences, self.now).await;
         }
         Ok(live.find(&presences, self.now).await)
+    }
+
+    /// Has the servers read what was written for them; whether all of them have it in force.
+    async fn take_up(
+        &mut self,
+        state: &InForce,
+        minted: &Minted,
+        gathered: &Gathered,
+        presences: &Presences,
+    ) -> Result<bool, ApiError> {
+        let anyone_runs = presences.values().any(|one| one.down.is_none());
+        let Some(live) = &mut self.known.live else {
+            return Ok(false);
+        };
+        aim_at(live, state, minted);
+        if state.valid.paused {
+            return Ok(false);
+        }
+        let behind = match live.seen(anyone_runs).await {
+            Ok(seen) => live.behind(&seen),
+            // The look that follows says so.
+            Err(_) => return Ok(false),
+        };
+        self.make_nodes_look(&behind, &minted.configuration, gathered)
+            .await?;
+        let Some(live) = &mut self.known.live else {
+            return Ok(false);
+        };
+        match settle(live, anyone_runs).await {
+            Ok(seen) => Ok(is_whole(live, &seen)),
+            Err(error) => {
+                live.failures.reload.push(error);
+                Ok(false)
+            }
+        }
     }
 
     async fn keep_connected(&mut self, state: &InForce, minted: &Minted, applied: &mut Applied) {
@@ -110,15 +139,8 @@ impl Pass<'_> {
     }
 }
 
-/// Has the servers read what was written for them; whether all of them have it in force, and lead one
-/// another.
-async fn take_up(
-    live: &mut Live,
-    state: &InForce,
-    minted: &Minted,
-    presences: &Presences,
-    paused: bool,
-) -> bool {
+/// What is wanted from now on.
+fn aim_at(live: &mut Live, state: &InForce, minted: &Minted) {
     if live.valid != state.valid {
         // What was proven was another state.
         live.access = svom_plan::status::ProofFinding::default();
@@ -127,25 +149,14 @@ async fn take_up(
     live.topology = minted.topology.clone();
     live.material = minted.material.clone();
     live.digests = minted.digests.clone();
-    if paused {
-        return false;
-    }
-    let anyone_runs = presences.values().any(|one| one.down.is_none());
-    match settle(live, anyone_runs).await {
-        Ok(seen) => {
-            let everyone = live
-                .digests
-                .keys()
-                .all(|name| seen.servers.contains_key(name));
-            let one_alone = live.digests.len() == 1;
-            let is_led = one_alone || seen.meta_leader().is_some();
-            everyone && is_led && live.behind(&seen).is_empty()
-        }
-        Err(error) => {
-            live.failures.reload.push(error);
-            false
-        }
-    }
+}
+
+/// Whether every server has in force what was written for it, and they are led.
+fn is_whole(live: &Live, seen: &Seen) -> bool {
+    let mut servers = live.digests.keys();
+    let everyone = servers.all(|name| seen.servers.contains_key(name));
+    let is_led = live.digests.len() == 1 || seen.meta_leader().is_some();
+    everyone && is_led && live.behind(seen).is_empty()
 }
 
 /// Servers are told to read their configuration again until their digests say that they have. One that
@@ -209,14 +220,13 @@ fn presences(seen: &[ServerSeen]) -> Presences {
 }
 
 /// Whether a server can be connected to as far as Kubernetes knows: it runs, or a node that does not
-/// report may still run it.
+/// report may still run it. One that only starts is not asked for: its name may not be known yet, and
+/// that would be remembered by the cluster's name service for seconds.
 fn may_answer(server: &ServerSeen) -> bool {
-    server.trouble.as_ref().is_none_or(|trouble| {
-        matches!(
-            trouble.reason,
-            Reason::NotReady | Reason::Starting | Reason::NodeNotReady
-        )
-    })
+    server
+        .trouble
+        .as_ref()
+        .is_none_or(|trouble| matches!(trouble.reason, Reason::NotReady | Reason::NodeNotReady))
 }
 
 /// What is known of servers that cannot be asked.

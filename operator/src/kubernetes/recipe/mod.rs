@@ -155,7 +155,7 @@ impl Pass<'_> {
         let mut applied = self
             .apply(&wanted, &less, &mut gathered, &mut asked)
             .await?;
-        let found = self.look(&mut applied, &mut gathered, &asked).await?;
+        let found = self.look(&mut applied, &mut gathered).await?;
         let status = self.report(&applied, &gathered, &asked, found).await?;
         Ok(self.next(&status, &applied))
     }

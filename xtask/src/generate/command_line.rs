@@ -56,12 +56,6 @@ const NOTES: [Note; 12] = [
         bad: "a resource has errors, a file cannot be read, or a part of the change is refused",
     },
     Note {
-        command: "svom-messaging run",
-        example: "svom-messaging run --namespace svom --log json",
-        good: "a signal ended it, and the Lease is given back",
-        bad: "no API server is known, or the address to listen on is not to be had",
-    },
-    Note {
         command: "svom-messaging local up",
         example: "svom-messaging local up --file manifests/examples/minimal.yaml --dir .svom --port 4222",
         good: "the bus ran and was ended by a signal or by `local down`",
@@ -108,6 +102,12 @@ const NOTES: [Note; 12] = [
         example: "svom-messaging local down",
         good: "the bus is stopped, and with --delete its folder is gone",
         bad: "no bus runs in the folder, or the folder cannot be deleted",
+    },
+    Note {
+        command: "svom-messaging run",
+        example: "svom-messaging run --namespace svom --log json",
+        good: "it was ended by a signal, and gave the Lease back",
+        bad: "no API server is known, or the address to listen on is not to be had; whatever goes wrong later is told in the log, and tried again",
     },
 ];
 

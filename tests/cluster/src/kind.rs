@@ -21,6 +21,7 @@ use crate::versions::{KUBERNETES_VARIABLE, Versions};
 pub mod config;
 mod create;
 mod limits;
+mod network;
 mod of_run;
 mod ready;
 mod remove;

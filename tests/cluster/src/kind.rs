@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use self::state::{Folder, RunsIn, State, clusters};
 use crate::cache::Cache;
@@ -16,11 +16,12 @@ use crate::engine::{Engine, PrivateEngine};
 use crate::image;
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::versions::Versions;
+use crate::versions::{KUBERNETES_VARIABLE, Versions};
 
 pub mod config;
 mod create;
 mod limits;
+mod network;
 mod of_run;
 mod ready;
 mod remove;
@@ -48,14 +49,20 @@ pub fn up(wanted: &Wanted, progress: &Progress) -> Result<Result<Cluster, Skippe
     let folder = Folder::of(&wanted.name)?;
     remove_abandoned(progress)?;
     let _alone = folder.lock(progress)?;
+    let (cache, versions) = (Cache::open()?, Versions::read()?);
     if given_kubeconfig(&clusters()?).is_none() {
-        if let Some(cluster) = found_up(&folder)? {
+        if let Some((cluster, version)) = found_up(&folder)? {
+            ensure!(
+                versions.will_do(&version)?,
+                "{} is up with Kubernetes {version}, and {KUBERNETES_VARIABLE} names another: take it \
+                 down first",
+                wanted.name
+            );
             progress.say(&format!("{} is up already", wanted.name));
             return Ok(Ok(cluster));
         }
         remove::remains(&folder, progress)?;
     }
-    let (cache, versions) = (Cache::open()?, Versions::read()?);
     let kubernetes = versions.wanted_kubernetes()?;
     let facts = observe(
         &cache,
@@ -90,14 +97,18 @@ pub fn up(wanted: &Wanted, progress: &Progress) -> Result<Result<Cluster, Skippe
     created.map(Ok)
 }
 
-/// The cluster of this folder, where it is up and answers.
-fn found_up(folder: &Folder) -> Result<Option<Cluster>> {
+/// The cluster of this folder and its Kubernetes, where it is up and answers.
+fn found_up(folder: &Folder) -> Result<Option<(Cluster, String)>> {
     let Some(state) = folder.state()?.filter(|state| state.ready) else {
         return Ok(None);
     };
-    let engine = running_engine(folder, &state)?;
-    let cluster = engine.map(|engine| Cluster::made(folder.clone(), state, engine));
-    Ok(cluster.filter(|cluster| cluster.kubectl().run(["version"]).is_ok()))
+    let Some(engine) = running_engine(folder, &state)? else {
+        return Ok(None);
+    };
+    let version = state.kubernetes.clone();
+    let cluster = Cluster::made(folder.clone(), state, engine);
+    let answers = cluster.kubectl().run(["version"]).is_ok();
+    Ok(answers.then_some((cluster, version)))
 }
 
 /// The engine that a cluster's nodes are in, where it runs.

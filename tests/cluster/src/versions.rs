@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// Which Kubernetes the cluster is, such as `1.36`; unset, the first of the file.
+/// Which Kubernetes the cluster is, such as `1.33`; unset, the first of the file.
 pub const KUBERNETES_VARIABLE: &str = "SVOM_TEST_KUBERNETES";
 
 /// The file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
-    /// Every Kubernetes that the tests run on, the newest first.
+    /// Every Kubernetes that the tests run on, the newest first and the oldest supported last.
     pub kubernetes: Vec<Kubernetes>,
     /// A private container engine.
     pub engine: Engine,
@@ -31,8 +31,8 @@ pub struct Versions {
 pub struct Kubernetes {
     /// As in `1.36.3`.
     pub version: String,
-    /// The file under `tests/kind/` with the Go modules that it is built from.
-    pub modfile: String,
+    /// The folder under `tests/kind/` of the Go module that its programs are built from.
+    pub modules: String,
     /// The node image that kind's own release names for it or for a later patch of it, with its
     /// digest, where there is one.
     pub public_image: Option<String>,
@@ -68,7 +68,7 @@ impl Versions {
         serde_json::from_str(&text).with_context(|| format!("{} is not in order", path.display()))
     }
 
-    /// The Kubernetes that [`KUBERNETES_VARIABLE`] names, or the newest.
+    /// The Kubernetes that [`KUBERNETES_VARIABLE`] names, or the first.
     ///
     /// # Errors
     /// When it names none of the file.
@@ -85,6 +85,15 @@ impl Versions {
                 known.join(", ")
             )
         })
+    }
+
+    /// Whether a cluster of this version will do: [`KUBERNETES_VARIABLE`] is unset, or chooses it.
+    ///
+    /// # Errors
+    /// When the variable names none of the file.
+    pub fn will_do(&self, version: &str) -> Result<bool> {
+        let chosen = env::var_os(KUBERNETES_VARIABLE).is_some_and(|wanted| !wanted.is_empty());
+        Ok(!chosen || self.wanted_kubernetes()?.version == version)
     }
 
     /// The first whose version is `wanted` or begins with it, up to a dot.
@@ -105,7 +114,7 @@ pub fn data(name: &str) -> PathBuf {
     tests.join("kind").join(name)
 }
 
-/// The version of a module that a modfile requires, as in `v1.36.3`.
+/// The version of a module that a `go.mod` requires, as in `v1.36.3`.
 #[must_use]
 pub fn of_module<'a>(modfile: &'a str, module: &str) -> Option<&'a str> {
     let words = modfile.lines().map(|line| {
@@ -128,21 +137,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kubernetes_is_the_one_that_its_modfile_requires() {
+    fn every_kubernetes_is_the_one_that_its_modules_require() {
         let versions = Versions::read().unwrap();
-        assert!(!versions.kubernetes.is_empty());
+        assert!(versions.kubernetes.len() >= 2);
         for Kubernetes {
-            version, modfile, ..
+            version, modules, ..
         } in &versions.kubernetes
         {
-            let text = fs::read_to_string(data(modfile)).unwrap();
+            let text = fs::read_to_string(data(modules).join("go.mod")).unwrap();
             let required = of_module(&text, "k8s.io/kubernetes");
-            assert_eq!(required, Some(format!("v{version}").as_str()), "{modfile}");
+            assert_eq!(required, Some(format!("v{version}").as_str()), "{modules}");
             let staging = format!("v0.{}", version.strip_prefix("1.").unwrap());
             let replaced: Vec<_> = text.lines().filter(|line| line.contains(" => ")).collect();
-            assert!(replaced.len() > 20, "{modfile}");
+            assert!(replaced.len() > 20, "{modules}");
             for line in replaced {
-                assert!(line.ends_with(&format!(" {staging}")), "{modfile}: {line}");
+                assert!(line.ends_with(&format!(" {staging}")), "{modules}: {line}");
             }
         }
     }
@@ -163,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_first() {
+    fn the_newest_is_first_and_the_oldest_supported_is_last() {
         let versions = Versions::read().unwrap();
         let numbers = |one: &Kubernetes| -> Vec<u32> {
             one.version
@@ -176,13 +185,14 @@ mod tests {
             found.is_sorted_by(|newer, older| newer > older),
             "{found:?}"
         );
+        assert_eq!(found.last().unwrap()[..2], [1, 33]);
     }
 
     #[test]
     fn a_kubernetes_is_chosen_by_the_beginning_of_its_version() {
         let one = |version: &str| Kubernetes {
             version: version.to_owned(),
-            modfile: "go.mod".to_owned(),
+            modules: ".".to_owned(),
             public_image: None,
         };
         let versions = Versions {

@@ -1,6 +1,7 @@
 //! The programs: Kubernetes with its kubeadm and kubectl, etcd, CoreDNS, containerd and kind.
 //!
-//! In: a modfile with its sums under `tests/kind/`. Out: a folder of static programs.
+//! In: Go modules with their sums under `tests/kind/`: one that every cluster is made with, and for a
+//! Kubernetes that does not compile with those, one of its own. Out: a folder of static programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,33 +16,37 @@ use crate::command;
 use crate::progress::{Part, Progress};
 use crate::versions::{Kubernetes, data, of_module};
 
-/// Each program has the last part of its package's path as its name.
-const PACKAGES: [&str; 14] = [
-    "./cmd/coredns",
-    "./cmd/etcd",
-    "./cmd/pause",
-    "github.com/containerd/containerd/v2/cmd/containerd",
-    "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-    "github.com/containerd/containerd/v2/cmd/ctr",
-    "k8s.io/kubernetes/cmd/kube-apiserver",
+/// The module of what is beside Kubernetes, whichever that is.
+const COMMON: &str = ".";
+
+const KUBE_API_SERVER: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
+const KUBECTL: &str = "k8s.io/kubernetes/cmd/kubectl";
+const KIND: &str = "sigs.k8s.io/kind";
+
+/// Of the module of a Kubernetes. Each program has the last part of its package's path as its name.
+const KUBERNETES: [&str; 7] = [
+    KUBE_API_SERVER,
     "k8s.io/kubernetes/cmd/kube-controller-manager",
     "k8s.io/kubernetes/cmd/kube-proxy",
     "k8s.io/kubernetes/cmd/kube-scheduler",
     "k8s.io/kubernetes/cmd/kubeadm",
-    "k8s.io/kubernetes/cmd/kubectl",
+    KUBECTL,
     "k8s.io/kubernetes/cmd/kubelet",
-    "sigs.k8s.io/kind",
 ];
 
-/// Those that make and use a cluster from outside.
-const COMMANDS: [&str; 2] = ["k8s.io/kubernetes/cmd/kubectl", "sigs.k8s.io/kind"];
-
-/// Those of an API server that stands alone.
-const API_SERVER: [&str; 3] = [
-    "./cmd/etcd",
-    "k8s.io/kubernetes/cmd/kube-apiserver",
-    "k8s.io/kubernetes/cmd/kubectl",
+/// What every Kubernetes runs with.
+const BESIDE: [&str; 7] = [
+    "./cmd/coredns",
+    ETCD,
+    "./cmd/pause",
+    "github.com/containerd/containerd/v2/cmd/containerd",
+    "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+    "github.com/containerd/containerd/v2/cmd/ctr",
+    KIND,
 ];
+
+/// Those of an API server that stands alone, beside [`KUBE_API_SERVER`] and [`KUBECTL`].
+const ETCD: &str = "./cmd/etcd";
 
 /// What containerd does without: snapshotters that the node never uses.
 const TAGS: &str = "no_aufs,no_btrfs,no_devmapper,no_zfs";
@@ -58,7 +63,8 @@ pub fn binaries(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> 
         "building Kubernetes {} and what belongs to it",
         kubernetes.version
     );
-    programs(cache, "kubernetes", kubernetes, &PACKAGES, progress, &what)
+    let wanted = Wanted::of(kubernetes, &KUBERNETES, &BESIDE)?;
+    wanted.programs(cache, "kubernetes", progress, &what)
 }
 
 /// A folder with kind and kubectl alone, for nodes that come from elsewhere.
@@ -67,7 +73,8 @@ pub fn binaries(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> 
 /// As [`binaries`].
 pub fn commands(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> Result<PathBuf> {
     let what = format!("building kind and kubectl {}", kubernetes.version);
-    programs(cache, "commands", kubernetes, &COMMANDS, progress, &what)
+    let wanted = Wanted::of(kubernetes, &[KUBECTL], &[KIND])?;
+    wanted.programs(cache, "commands", progress, &what)
 }
 
 /// A folder with etcd, kube-apiserver and kubectl: the one with all programs, where there is one.
@@ -75,88 +82,92 @@ pub fn commands(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> 
 /// # Errors
 /// As [`binaries`].
 pub fn api_server(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> Result<PathBuf> {
-    let Ingredients { key, .. } = ingredients(kubernetes, &PACKAGES)?;
-    let all = format!("kubernetes-{}", kubernetes.version);
-    if let Some(all) = cache.found(&all, &key) {
+    let all = Wanted::of(kubernetes, &KUBERNETES, &BESIDE)?;
+    let name = format!("kubernetes-{}", kubernetes.version);
+    if let Some(all) = cache.found(&name, &all.key()?) {
         return Ok(all);
     }
     let what = format!("building an API server, Kubernetes {}", kubernetes.version);
-    programs(
-        cache,
-        "api-server",
-        kubernetes,
-        &API_SERVER,
-        progress,
-        &what,
-    )
+    let wanted = Wanted::of(kubernetes, &[KUBE_API_SERVER, KUBECTL], &[ETCD])?;
+    wanted.programs(cache, "api-server", progress, &what)
 }
 
-/// What goes into programs.
-struct Ingredients {
-    flags: String,
-    key: Key,
-}
-
-fn ingredients(kubernetes: &Kubernetes, packages: &[&str]) -> Result<Ingredients> {
-    let modfile = data(&kubernetes.modfile);
-    let text = fs::read_to_string(&modfile)
-        .with_context(|| format!("cannot read {}", modfile.display()))?;
-    let compiler = command::output(go(kubernetes).args(["env", "GOVERSION"]), ASKED_WITHIN)
-        .context("Go is missing or too old: install Go 1.26 or later (https://go.dev/dl)")?;
-    let flags = link_flags(&kubernetes.version, &text)?;
-    let key = Key::new()
-        .text("compiler", compiler.trim())
-        .text("architecture", std::env::consts::ARCH)
-        .text("packages", &packages.join(" "))
-        .text("tags", TAGS)
-        .text("link flags", &flags)
-        .text("modules", &text)
-        .file("sums", &modfile.with_extension("sum"))?
-        .folder("commands", &data("cmd"))?;
-    Ok(Ingredients { flags, key })
-}
-
-fn programs(
-    cache: &Cache,
-    name: &str,
-    kubernetes: &Kubernetes,
-    packages: &[&str],
-    progress: &Progress,
-    what: &str,
-) -> Result<PathBuf> {
-    let Ingredients { flags, key } = ingredients(kubernetes, packages)?;
-    let name = format!("{name}-{}", kubernetes.version);
-    cache.entry(&name, &key, progress, |folder| {
-        progress.part(what, |part| {
-            build(kubernetes, packages, &flags, folder, part)
-        })
-    })
-}
-
-/// The folder of a module's files, as Go downloaded and verified them.
-pub fn module(kubernetes: &Kubernetes, module: &str) -> Result<PathBuf> {
-    command::output(
-        go(kubernetes).args(["mod", "download", module]),
-        ASKED_WITHIN,
-    )?;
-    let mut list = go(kubernetes);
-    list.args(["list", "-m", "-f", "{{.Dir}}", module]);
+/// The folder of kind's files, as Go downloaded and verified them.
+pub fn files_of_kind() -> Result<PathBuf> {
+    command::output(go(COMMON).args(["mod", "download", KIND]), ASKED_WITHIN)?;
+    let mut list = go(COMMON);
+    list.args(["list", "-m", "-f", "{{.Dir}}", KIND]);
     let folder = command::output(&mut list, ASKED_WITHIN)?;
     Ok(PathBuf::from(folder.trim()))
 }
 
-fn build(
-    kubernetes: &Kubernetes,
-    packages: &[&str],
-    flags: &str,
-    folder: &Path,
-    part: &Part,
-) -> Result<()> {
+/// Programs of a Kubernetes and what belongs to it.
+struct Wanted<'a> {
+    kubernetes: &'a Kubernetes,
+    /// Folders of modules, and the packages that are built with each.
+    parts: [(&'a str, &'a [&'a str]); 2],
+    link_flags: String,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(
+        kubernetes: &'a Kubernetes,
+        of_kubernetes: &'a [&'a str],
+        beside: &'a [&'a str],
+    ) -> Result<Self> {
+        Ok(Self {
+            kubernetes,
+            parts: [
+                (kubernetes.modules.as_str(), of_kubernetes),
+                (COMMON, beside),
+            ],
+            link_flags: link_flags(&kubernetes.version, &modules(COMMON)?)?,
+        })
+    }
+
+    fn programs(
+        &self,
+        cache: &Cache,
+        name: &str,
+        progress: &Progress,
+        what: &str,
+    ) -> Result<PathBuf> {
+        let name = format!("{name}-{}", self.kubernetes.version);
+        cache.entry(&name, &self.key()?, progress, |folder| {
+            progress.part(what, |part| {
+                let mut parts = self.parts.iter();
+                parts.try_for_each(|(modules, packages)| {
+                    build(modules, packages, &self.link_flags, folder, part)
+                })
+            })
+        })
+    }
+
+    fn key(&self) -> Result<Key> {
+        let compiler = command::output(go(COMMON).args(["env", "GOVERSION"]), ASKED_WITHIN)
+            .context("Go is missing or too old: install Go 1.26 or later (https://go.dev/dl)")?;
+        let mut key = Key::new()
+            .text("compiler", compiler.trim())
+            .text("architecture", std::env::consts::ARCH)
+            .text("tags", TAGS)
+            .text("link flags", &self.link_flags)
+            .folder("commands", &data("cmd"))?;
+        for (folder, packages) in self.parts {
+            key = key
+                .text("packages", &packages.join(" "))
+                .text("modules", &modules(folder)?)
+                .file("sums", &data(folder).join("go.sum"))?;
+        }
+        Ok(key)
+    }
+}
+
+fn build(modules: &str, packages: &[&str], flags: &str, folder: &Path, part: &Part) -> Result<()> {
     part.note("asking for the modules");
-    let mut list = go(kubernetes);
+    let mut list = go(modules);
     list.args(["list", "-deps", "-tags", TAGS]).args(packages);
     let all = command::output(&mut list, ASKED_WITHIN)?.lines().count();
-    let mut build = go(kubernetes);
+    let mut build = go(modules);
     build
         .args([
             "build",
@@ -181,28 +192,27 @@ fn build(
     })
 }
 
-/// Go in the wrapper module, with this Kubernetes' modules and with nothing of the user's settings
-/// that would change what is built.
-fn go(kubernetes: &Kubernetes) -> Command {
+/// Go in the folder of a module, with nothing of the user's settings that would change what is built.
+fn go(modules: &str) -> Command {
     let mut go = ending_with_us(Path::new("go"));
-    go.current_dir(data(""))
+    go.current_dir(data(modules))
         .env("CGO_ENABLED", "0")
         .env("GOWORK", "off")
-        .env(
-            "GOFLAGS",
-            format!(
-                "-mod=readonly -buildvcs=false -modfile={}",
-                kubernetes.modfile
-            ),
-        );
+        .env("GOFLAGS", "-mod=readonly -buildvcs=false");
     go
 }
 
+/// The `go.mod` of a module.
+fn modules(folder: &str) -> Result<String> {
+    let path = data(folder).join("go.mod");
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// The versions that the programs say they are.
-fn link_flags(kubernetes: &str, modfile: &str) -> Result<String> {
+fn link_flags(kubernetes: &str, modules: &str) -> Result<String> {
     let containerd = "github.com/containerd/containerd/v2";
-    let containerd_version = of_module(modfile, containerd)
-        .with_context(|| format!("the modfile does not require {containerd}"))?;
+    let containerd_version = of_module(modules, containerd)
+        .with_context(|| format!("go.mod does not require {containerd}"))?;
     let mut numbers = kubernetes.split('.');
     let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
         anyhow::bail!("{kubernetes} is no version of Kubernetes: write one such as 1.36.3");
@@ -218,6 +228,7 @@ fn link_flags(kubernetes: &str, modfile: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::versions::Versions;
 
     #[test]
     fn the_programs_say_their_versions() {
@@ -229,16 +240,27 @@ mod tests {
     }
 
     #[test]
-    fn every_program_that_is_taken_as_it_is_stands_in_the_pinned_list() {
-        let tools = fs::read_to_string(data("tools.go")).unwrap();
-        let pinned: Vec<_> = tools
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("_ \"")?.strip_suffix('"'))
-            .collect();
-        let taken = PACKAGES.iter().filter(|package| !package.starts_with("./"));
-        assert_eq!(pinned, taken.copied().collect::<Vec<_>>());
-        for own in PACKAGES.iter().filter(|package| package.starts_with("./")) {
+    fn every_program_that_is_taken_as_it_is_stands_in_the_list_of_its_module() {
+        let named = |modules: &str| -> Vec<String> {
+            let tools = fs::read_to_string(data(modules).join("tools.go")).unwrap();
+            tools
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("_ \"")?.strip_suffix('"'))
+                .map(str::to_owned)
+                .collect()
+        };
+        let (own, taken): (Vec<&str>, Vec<&str>) =
+            BESIDE.iter().partition(|name| name.starts_with("./"));
+        for own in own {
             assert!(data(own).join("main.go").exists(), "{own}");
+        }
+        for Kubernetes { modules, .. } in Versions::read().unwrap().kubernetes {
+            let mut expected = KUBERNETES.to_vec();
+            if modules == COMMON {
+                expected.extend(&taken);
+            }
+            expected.sort_unstable();
+            assert_eq!(named(&modules), expected, "{modules}");
         }
     }
 }

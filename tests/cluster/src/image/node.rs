@@ -35,9 +35,6 @@ const PROGRAMS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// The module whose files the image is made with.
-const KIND: &str = "sigs.k8s.io/kind";
-
 /// A node image of this project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeImage {
@@ -62,7 +59,7 @@ pub fn node(
         kubernetes,
         binaries: binaries(cache, kubernetes, progress)?,
         root: root(cache, &versions.node, progress)?,
-        base: binaries::module(kubernetes, KIND)?.join("images/base/files"),
+        base: binaries::files_of_kind()?.join("images/base/files"),
     };
     let key = sources.key()?;
     let reference = format!(

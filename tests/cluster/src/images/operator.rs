@@ -5,7 +5,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub fn build(checkout: &Path, cache: &Cache, progress: &Progress) -> Result<Buil
     };
     let dependencies = cache.entry(
         "operator-build",
-        &build.compiler_key(),
+        &build.dependencies_key(),
         progress,
         |_| Ok(()),
     )?;
@@ -64,24 +64,36 @@ struct Build<'a> {
     /// What `rustc` says about itself.
     compiler: String,
     target: Target,
+    /// As `CARGO_ENCODED_RUSTFLAGS` has them.
+    flags: String,
 }
 
 impl<'a> Build<'a> {
     fn prepare(checkout: &'a Path) -> Result<Self> {
         let compiler = command::output(Command::new("rustc").arg("-vV"), ASKED_WITHIN)?;
         let target = Target::choose(&compiler)?;
+        // What a program says of its own sources, when it panics, is not to depend on where they lie.
+        let sources = cargo_home()?.join("registry/src");
+        let renamed = format!("--remap-path-prefix={}=/sources", sources.display());
+        let flags = [renamed.as_str(), target.flag];
+        let flags = flags.into_iter().filter(|flag| !flag.is_empty());
         Ok(Self {
             checkout,
             compiler,
+            flags: flags.collect::<Vec<_>>().join("\u{1f}"),
             target,
         })
     }
 
-    /// What the compiled dependencies are good for.
     fn compiler_key(&self) -> Key {
         Key::new()
             .text("compiler", &self.compiler)
             .text("target", &self.target.triple)
+    }
+
+    /// What the compiled dependencies are good for.
+    fn dependencies_key(&self) -> Key {
+        self.compiler_key().text("flags", &self.flags)
     }
 
     /// Everything that the program comes from.
@@ -139,7 +151,7 @@ impl<'a> Build<'a> {
             .arg("--target-dir")
             .arg(folder)
             .current_dir(self.checkout)
-            .env("CARGO_ENCODED_RUSTFLAGS", self.target.flags);
+            .env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
         cargo
     }
 }
@@ -147,8 +159,8 @@ impl<'a> Build<'a> {
 /// What a program without shared libraries is compiled for.
 struct Target {
     triple: String,
-    /// As `CARGO_ENCODED_RUSTFLAGS` has them.
-    flags: &'static str,
+    /// What the compiler is told besides; nothing where that is empty.
+    flag: &'static str,
 }
 
 impl Target {
@@ -164,16 +176,24 @@ impl Target {
             ));
         }
         if installed(&triple)? {
-            return Ok(Self { triple, flags: "" });
+            return Ok(Self { triple, flag: "" });
         }
         let host = compiler
             .lines()
             .find_map(|line| line.strip_prefix("host: "));
         Ok(Self {
             triple: host.context("`rustc -vV` names no host")?.to_owned(),
-            flags: "-Ctarget-feature=+crt-static",
+            flag: "-Ctarget-feature=+crt-static",
         })
     }
+}
+
+/// Where cargo keeps the sources that it downloads.
+fn cargo_home() -> Result<PathBuf> {
+    let given = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let home = given("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| given("HOME").map(|home| Path::new(&home).join(".cargo")))
+        .context("neither CARGO_HOME nor HOME is set: set one of them")
 }
 
 /// Whether Rust's own libraries are there for a target.

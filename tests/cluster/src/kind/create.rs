@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::config::{self, NODES, Settings};
 use super::state::{Folder, Image, RunsIn, State};
-use super::{limits, ready, remove};
+use super::{limits, network, ready};
 use crate::agent::{self, AgentImage};
 use crate::cache::Cache;
 use crate::cluster::Cluster;
@@ -64,7 +64,7 @@ pub fn create(order: &Order<'_>, progress: &Progress) -> Result<Cluster> {
             }
         })?;
     }
-    if state.runs_in == RunsIn::MachineEngine && !remove::has_network(&engine) {
+    if state.runs_in == RunsIn::MachineEngine && network::is_ours(&engine, folder)? {
         state.made_network = true;
         folder.write(&state)?;
     }

@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::limits;
 use super::state::{Folder, RunsIn, State, names};
+use super::{limits, network};
 use crate::cache::Cache;
 use crate::engine::{Engine, PrivateEngine, processes};
 use crate::progress::{Part, Progress};
 use crate::{command, loops};
 
-/// What kind calls it.
-const NETWORK: &str = "kind";
 const DELETED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Removes the cluster of this name; whether there was anything of it.
@@ -71,17 +69,12 @@ pub fn remains(folder: &Folder, progress: &Progress) -> Result<bool> {
     })
 }
 
-/// Whether the engine has the network that all of kind's clusters in it share.
-pub fn has_network(engine: &Engine) -> bool {
-    engine.run(["network", "inspect", NETWORK]).is_ok()
-}
-
 fn remove_from_machine(folder: &Folder, state: &State, part: &Part) -> Result<()> {
     let engine = Engine::of_machine_for(folder.path());
     part.note("deleting the nodes");
     delete_nodes(folder, state, &engine)?;
     if state.made_network {
-        remove_network(&engine, part)?;
+        network::remove(&engine, folder, part)?;
     }
     processes::kill(folder.path())?;
     loops::detach_all_in(folder.path())?;
@@ -89,17 +82,6 @@ fn remove_from_machine(folder: &Folder, state: &State, part: &Part) -> Result<()
         remove_as_root(folder, state)?;
     }
     Ok(())
-}
-
-/// Another cluster may use it by now; then it is not this one's to remove.
-fn remove_network(engine: &Engine, part: &Part) -> Result<()> {
-    let users = ["network", "inspect", "--format", "{{len .Containers}}"];
-    let users = engine.run(users.iter().chain(&[NETWORK]))?;
-    if users.trim() != "0" {
-        part.note(&format!("the network {NETWORK} stays: others use it"));
-        return Ok(());
-    }
-    engine.run(["network", "rm", NETWORK]).map(drop)
 }
 
 fn remove_with_engine(folder: &Folder, state: &State, part: &Part) -> Result<()> {

@@ -63,7 +63,7 @@ pub struct State {
     pub image: Image,
     /// The folder of the kind and the kubectl that it was made with.
     pub programs: PathBuf,
-    /// Whether the machine's engine had no network for kind's clusters before.
+    /// Whether the machine's engine had no network for kind's clusters before those made here.
     pub made_network: bool,
     /// The run whose end is the cluster's too.
     pub owner: Option<Process>,

@@ -2,11 +2,15 @@
 //!
 //! In: a cluster. Out: what runs where, programs run in pods, and waiting until something is so.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use svom_cluster::fault::{Fault, Faults, Injected, Node, Place, Pod, Provoked, pods};
 use svom_cluster::kubectl::Kubectl;
@@ -22,6 +26,18 @@ const KEEPERS: &str = include_str!("keepers.yaml");
 pub const LIMIT: Duration = Duration::from_secs(180);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
+/// Why a test tests nothing on this machine; returned as its error.
+#[derive(Debug)]
+pub struct CannotBe(pub String);
+
+impl fmt::Display for CannotBe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Error for CannotBe {}
+
 /// Images as pods name them.
 pub struct Images {
     pub nats_server: String,
@@ -32,9 +48,10 @@ pub struct Images {
 pub struct Bed {
     pub kubectl: Kubectl,
     pub faults: Faults,
-    /// The control plane's node: its client sees what becomes of the workers.
     pub control_plane: String,
+    /// In another order in each round: tests take the first ones.
     pub workers: Vec<String>,
+    outside: OnceCell<Pod>,
 }
 
 impl Bed {
@@ -50,6 +67,7 @@ impl Bed {
             faults,
             control_plane: control_plane.map(name).context("no control plane")?,
             workers: workers.into_iter().map(name).collect(),
+            outside: OnceCell::new(),
         };
         ensure!(
             bed.workers.len() == 3,
@@ -81,11 +99,11 @@ impl Bed {
         self.rolled_out()
     }
 
-    /// Provokes a fault that every cluster of containers can have.
+    /// Provokes a fault; [`CannotBe`] where this machine cannot have it.
     pub fn provoke(&self, fault: Fault) -> Result<Injected<'_>> {
         match self.faults.provoke(fault)? {
             Provoked::InForce(injected) => Ok(injected),
-            Provoked::Skipped(why) => bail!("it was possible a moment ago: {why}"),
+            Provoked::Skipped(why) => Err(CannotBe(why).into()),
         }
     }
 
@@ -118,6 +136,21 @@ impl Bed {
     /// The same, in the client pod of a node.
     pub fn ask_on(&self, node: &str, words: &[&str]) -> Result<String> {
         self.ask(&self.pod_on(node, "client")?, words)
+    }
+
+    /// The same, in the control plane's client pod, which sees what becomes of the workers. No fault takes it
+    /// away, so it is looked for once.
+    pub fn ask_from_outside(&self, words: &[&str]) -> Result<String> {
+        self.ask(self.outside()?, words)
+    }
+
+    /// The control plane's client pod.
+    pub fn outside(&self) -> Result<&Pod> {
+        if let Some(pod) = self.outside.get() {
+            return Ok(pod);
+        }
+        let pod = self.pod_on(&self.control_plane, "client")?;
+        Ok(self.outside.get_or_init(|| pod))
     }
 
     /// The names of the nodes that Kubernetes takes for Ready.
@@ -192,6 +225,13 @@ impl Bed {
 pub fn address(pod: &Pod) -> Result<String> {
     let address = pod.address.map(|address| address.to_string());
     address.with_context(|| format!("pod {} has no address", pod.place))
+}
+
+/// A word that no test has used, in no run on this cluster.
+pub fn fresh(word: &str) -> String {
+    static USED: AtomicU32 = AtomicU32::new(0);
+    let number = USED.fetch_add(1, Ordering::Relaxed);
+    format!("{word}-{}-{number}", std::process::id())
 }
 
 /// A place in the suite's namespace.

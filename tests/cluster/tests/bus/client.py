@@ -15,13 +15,10 @@ import time
 import urllib.error
 import urllib.request
 
-import nats
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig
-
 DATAGRAMS = 9000
 HEARD = "/heard/datagrams"
 STREAM = "EVENTS"
-SUBJECT = "events"
+SUBJECTS = "events"
 ANSWERS_WITHIN = 2
 BETWEEN_MESSAGES = 0.005
 
@@ -134,6 +131,9 @@ async def quiet(_):
 
 
 async def connection(hosts):
+    # Imported where it is needed: most of what is asked here does without, and is answered sooner.
+    import nats
+
     return await nats.connect(
         [f"nats://{host}:4222" for host in hosts],
         allow_reconnect=False,
@@ -147,11 +147,13 @@ async def connection(hosts):
 
 async def make_stream(*hosts):
     """Makes the stream, of three replicas; the same again changes nothing."""
+    from nats.js.api import DiscardPolicy, StorageType, StreamConfig
+
     client = await connection(hosts)
     await client.jetstream(timeout=10).add_stream(
         StreamConfig(
             name=STREAM,
-            subjects=[SUBJECT],
+            subjects=[f"{SUBJECTS}.*"],
             num_replicas=3,
             storage=StorageType.FILE,
             max_bytes=48 << 20,
@@ -170,6 +172,8 @@ async def publish(prefix, count, *hosts):
     """Publishes numbered messages, one at a time, and prints the name of each that is acknowledged; so many
     of them, or until nobody is at the other end of the input where the count is 0. One that is not
     acknowledged is sent again, to another server."""
+    from nats.errors import Error
+
     hosts = list(hosts)
     number, wanted = 0, int(count)
     if not wanted:
@@ -181,11 +185,11 @@ async def publish(prefix, count, *hosts):
             stream = client.jetstream(timeout=ANSWERS_WITHIN)
             while not wanted or number < wanted:
                 name = f"{prefix}-{number}"
-                await stream.publish(SUBJECT, name.encode(), headers={"Nats-Msg-Id": name})
+                await stream.publish(f"{SUBJECTS}.{prefix}", name.encode(), headers={"Nats-Msg-Id": name})
                 print(name, flush=True)
                 number += 1
                 await asyncio.sleep(BETWEEN_MESSAGES)
-        except (OSError, asyncio.TimeoutError, nats.errors.Error):
+        except (OSError, asyncio.TimeoutError, Error):
             hosts.append(hosts.pop(0))
             await asyncio.sleep(0.1)
         finally:
@@ -193,22 +197,20 @@ async def publish(prefix, count, *hosts):
                 await client.close()
 
 
-async def stored(*hosts):
-    """The name of each message that the stream holds, in its order."""
+async def stored(prefix, *hosts):
+    """The name of each message with this prefix that the stream holds, in its order."""
+    subject = f"{SUBJECTS}.{prefix}"
     client = await connection(hosts)
     stream = client.jetstream(timeout=10)
-    held = (await stream.stream_info(STREAM)).state.messages
-    reader = await stream.subscribe(SUBJECT, ordered_consumer=True)
-    for _ in range(held):
+    held = (await stream.stream_info(STREAM, subjects_filter=subject)).state.subjects or {}
+    reader = await stream.subscribe(subject, ordered_consumer=True)
+    for _ in range(held.get(subject, 0)):
         print((await reader.next_msg(timeout=10)).data.decode())
     await client.close()
 
 
 def write(path, text, *how):
-    """Writes a new file; with the word `synced`, it is on the disk before this ends. (One that is written over
-    is on its way to the disk as soon as it is closed: XFS sees to that.)"""
-    if os.path.exists(path):
-        os.unlink(path)
+    """Writes a new file; with the word `synced`, it is on the disk before this ends."""
     with open(path, "x") as file:
         file.write(text)
         file.flush()

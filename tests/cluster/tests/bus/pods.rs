@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use svom_cluster::fault::Fault;
+use svom_cluster::fault::{Fault, Pod};
 
 use crate::bed::{Bed, NAMESPACE, eventually, place};
 
@@ -33,7 +33,7 @@ pub fn three_restricted_servers_form_a_bus(bed: &Bed) -> Result<()> {
 pub fn a_killed_container_comes_back(bed: &Bed) -> Result<()> {
     let publisher = bed.publisher("container")?;
     publisher.waits_for_more(50)?;
-    let before = bed.servers()?.into_iter().next().context("no server")?;
+    let before = a_server(bed)?;
     let killed = bed.provoke(Fault::ContainerKilled {
         pod: before.place.clone(),
         container: "nats".to_owned(),
@@ -54,11 +54,7 @@ pub fn a_killed_container_comes_back(bed: &Bed) -> Result<()> {
 pub fn a_deleted_pod_is_replaced_with_its_data(bed: &Bed) -> Result<()> {
     let publisher = bed.publisher("pod")?;
     publisher.waits_for_more(50)?;
-    let before = bed
-        .servers()?
-        .into_iter()
-        .next_back()
-        .context("no server")?;
+    let before = a_server(bed)?;
     let deleted = bed.provoke(Fault::PodDeleted {
         pod: before.place.clone(),
     })?;
@@ -77,7 +73,7 @@ pub fn a_deleted_pod_is_replaced_with_its_data(bed: &Bed) -> Result<()> {
 /// The server has to leave, and its volume keeps it from going anywhere else.
 pub fn a_drained_node_gives_its_server_back(bed: &Bed) -> Result<()> {
     let publisher = bed.publisher("drain")?;
-    let server = bed.servers()?.into_iter().next().context("no server")?;
+    let server = a_server(bed)?;
     let drained = bed.provoke(Fault::NodeDrained {
         node: server.node.clone(),
     })?;
@@ -92,4 +88,8 @@ pub fn a_drained_node_gives_its_server_back(bed: &Bed) -> Result<()> {
     let back = bed.pod_on(&server.node, "bus")?;
     ensure!(back.place == place(&server.place.name), "{back:?}");
     Ok(())
+}
+
+fn a_server(bed: &Bed) -> Result<Pod> {
+    bed.pod_on(bed.workers.first().context("no worker")?, "bus")
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use svom_cluster::fault::Pod;
 
-use crate::bed::{Bed, NAMESPACE, address, eventually};
+use crate::bed::{Bed, NAMESPACE, address, eventually, fresh};
 
 /// How one server answers for itself.
 #[derive(Debug, Deserialize)]
@@ -40,7 +40,7 @@ impl Bed {
             .into_iter()
             .chain(hosts.iter().map(String::as_str))
             .collect();
-        let said = self.ask_on(&self.control_plane, &words)?;
+        let said = self.ask_from_outside(&words)?;
         let states = said.lines().map(serde_json::from_str);
         states
             .collect::<Result<_, _>>()
@@ -89,18 +89,23 @@ impl Bed {
             led.current.len() == 2,
             "not every replica is current: {led:?}"
         );
-        self.ask_servers("publish", &["whole", "1"]).map(drop)
+        self.ask_servers("publish", &[&fresh("whole"), "1"])
+            .map(drop)
     }
 
-    /// The names of all messages that the stream holds.
-    pub fn stored(&self) -> Result<BTreeSet<String>> {
-        let said = eventually("what the stream holds", || self.ask_servers("stored", &[]))?;
+    /// The names of all messages with this prefix that the stream holds.
+    fn stored(&self, prefix: &str) -> Result<BTreeSet<String>> {
+        let said = eventually("what the stream holds", || {
+            self.ask_servers("stored", &[prefix])
+        })?;
         Ok(said.lines().map(str::to_owned).collect())
     }
 
     fn nothing_lost(&self, acknowledged: &[String]) -> Result<()> {
-        ensure!(!acknowledged.is_empty(), "nothing was acknowledged at all");
-        let stored = self.stored()?;
+        let first = acknowledged.first();
+        let first = first.context("nothing was acknowledged at all")?;
+        let (prefix, _) = first.rsplit_once('-').context("a name without a number")?;
+        let stored = self.stored(prefix)?;
         let lost: Vec<_> = acknowledged
             .iter()
             .filter(|name| !stored.contains(*name))
@@ -120,12 +125,12 @@ impl Bed {
         let hosts = hosts(&self.servers()?)?;
         let all = [word].into_iter().chain(words.iter().copied());
         let all: Vec<_> = all.chain(hosts.iter().map(String::as_str)).collect();
-        self.ask_on(&self.control_plane, &all)
+        self.ask_from_outside(&all)
     }
 
-    /// A publisher on the control plane's node, with names that begin with this word.
+    /// A publisher on the control plane's node, with names that begin with this word and are nobody else's.
     pub fn publisher(&self, word: &str) -> Result<Publisher> {
-        let pod = self.pod_on(&self.control_plane, "client")?;
+        let pod = self.outside()?;
         let hosts = hosts(&self.servers()?)?;
         let exec = [
             "exec",
@@ -135,7 +140,8 @@ impl Bed {
             &pod.place.name,
             "--",
         ];
-        let program = ["python3", "/programs/client.py", "publish", word, "0"];
+        let prefix = fresh(word);
+        let program = ["python3", "/programs/client.py", "publish", &prefix, "0"];
         let words = exec.into_iter().chain(program);
         let mut command = self
             .kubectl
@@ -185,6 +191,17 @@ impl Publisher {
     /// Ends it; the names of what was acknowledged.
     pub fn end(self) -> Vec<String> {
         self.acknowledged()
+    }
+
+    /// Fails when more was acknowledged than these, but for one that may have been on its way.
+    pub fn has_stood_still_since(&self, acknowledged: usize) -> Result<()> {
+        let now = self.acknowledged().len();
+        ensure!(
+            now <= acknowledged + 1,
+            "one server of three has acknowledged {} messages",
+            now - acknowledged
+        );
+        Ok(())
     }
 
     /// Waits until so many more are acknowledged.

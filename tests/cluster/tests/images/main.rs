@@ -1,15 +1,19 @@
 //! The images that tests run in a cluster: what is in them, and that they are the same wherever they
 //! are built.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use svom_cluster::cache::Cache;
+use svom_cluster::command;
 use svom_cluster::debian;
 use svom_cluster::images::{self, Built, Image as Name};
-use svom_cluster::notes::{figure, skip};
+use svom_cluster::notes::{at_level, figure, skip};
 use svom_cluster::progress::Progress;
 
 mod archive;
@@ -20,6 +24,8 @@ use archive::{Image, asks_for_a_loader};
 
 /// The operator's image is wanted to be at most this long, in MiB.
 const OPERATOR: f64 = 20.0;
+/// Everything that the operator depends on, on a busy machine.
+const COMPILED_WITHIN: Duration = Duration::from_secs(3_600);
 
 #[test]
 fn images_of_programs_alone_need_nothing_else() -> Result<()> {
@@ -102,6 +108,47 @@ fn a_client_from_another_folder_is_the_same() -> Result<()> {
 #[test]
 fn an_operator_from_another_folder_is_the_same() -> Result<()> {
     the_same_from_another_folder(Name::Operator)
+}
+
+/// The program names no folder that it was compiled from; the proof compiles everything once more, from
+/// another.
+#[test]
+fn an_operator_with_another_cargo_home_is_the_same() -> Result<()> {
+    let here = build(Name::Operator)?;
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let home = home.context("neither CARGO_HOME nor HOME is set")?;
+    let image = fs::read(&here.archive)?;
+    for folder in [
+        home.clone(),
+        root().canonicalize()?,
+        svom_cluster::cache::base()?,
+    ] {
+        let path = folder.to_string_lossy();
+        let names = image
+            .windows(path.len())
+            .any(|part| part == path.as_bytes());
+        ensure!(!names, "{} names {path}", here.reference);
+    }
+    if at_level(true, false) {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let other = folder.path().join("cargo");
+    fs::create_dir(&other)?;
+    symlink(home.join("registry"), other.join("registry"))?;
+    let mut build = Command::new(env!("CARGO_BIN_EXE_svom-cluster"));
+    build
+        .args(["image", "operator"])
+        .env("CARGO_HOME", &other)
+        .env("XDG_CACHE_HOME", folder.path().join("cache"));
+    let there = command::output(&mut build, COMPILED_WITHIN)?;
+    ensure!(
+        fs::read(there.trim())? == image,
+        "{} compiled with another CARGO_HOME is another image",
+        here.reference
+    );
+    Ok(())
 }
 
 fn the_same_from_another_folder(name: Name) -> Result<()> {

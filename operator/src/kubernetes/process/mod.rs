@@ -75,11 +75,16 @@ pub async fn run<R: Reconcile>(options: Options, make: impl Fn(Tools) -> R) -> a
         Some(address) => Some(http::listen(address).await?),
         None => None,
     };
+    let address = listener
+        .as_ref()
+        .and_then(|listener| listener.local_addr().ok());
+    let address = address.map(|address| address.to_string());
     let identity = place.identity.as_str();
     info!(
         identity,
         namespaces = namespaces.join(","),
         version = env!("CARGO_PKG_VERSION"),
+        listening = address.as_deref(),
         "starting"
     );
     let metrics = Metrics::default();

@@ -111,6 +111,8 @@ pub struct Findings {
     pub failures: Vec<String>,
     /// Changes that wait because the resource is paused.
     pub waiting: Vec<Change>,
+    /// Whether nothing was ever in force.
+    pub is_first: bool,
     /// Objects of somebody else that stand in the way, in words that say what to do.
     pub in_the_way: Vec<String>,
 }

@@ -60,6 +60,7 @@ impl Live {
             failures,
             waiting: Vec::new(),
             in_the_way: Vec::new(),
+            is_first: false,
         }
     }
 

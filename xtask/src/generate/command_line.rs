@@ -106,8 +106,8 @@ const NOTES: [Note; 12] = [
     Note {
         command: "svom-messaging run",
         example: "svom-messaging run --namespace svom --log json",
-        good: "it was told to end, and gave its Lease back",
-        bad: "there is no way to an API server, or the address of its pages is not to be had",
+        good: "it was ended by a signal, and gave the Lease back",
+        bad: "no API server is known, or the address to listen on is not to be had; whatever goes wrong later is told in the log, and tried again",
     },
 ];
 

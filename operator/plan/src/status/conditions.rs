@@ -207,6 +207,8 @@ fn stalled(setting: &Setting<'_>, findings: &Findings) -> Option<Finding> {
     if !findings.problems.is_empty() {
         let meanwhile = if setting.valid.paused {
             "it is paused, so nothing of it is applied"
+        } else if findings.is_first {
+            "nothing is in force yet"
         } else {
             "the last good state stays in force, less what this one takes away"
         };
@@ -253,11 +255,23 @@ fn cluster_formed(setting: &Setting<'_>, findings: &Findings) -> Finding {
             TYPE,
             "NoMetaLeader",
             format!(
-                "the JetStream meta group has no leader; {} of {wanted} servers answer (the first start needs all of them)",
-                answering(findings)
+                "the JetStream meta group has no leader; {} of {wanted} servers answer (the first start needs all of them){}",
+                answering(findings),
+                why_one_is_silent(findings)
             ),
         ),
     }
+}
+
+/// What is known of the first server that does not answer.
+fn why_one_is_silent(findings: &Findings) -> String {
+    let mut servers = findings.servers.iter();
+    let silent = servers.find_map(|server| {
+        let trouble = server.trouble.as_ref();
+        let trouble = trouble.filter(|_| server.config_digest.is_none())?;
+        Some(format!("; {}: {trouble}", server.name))
+    });
+    silent.unwrap_or_default()
 }
 
 fn answering(findings: &Findings) -> usize {

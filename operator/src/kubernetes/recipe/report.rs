@@ -68,6 +68,7 @@ impl Pass<'_> {
         found.refused.extend(asked.refused.iter().cloned());
         found.problems.clone_from(&asked.problems);
         found.waiting.clone_from(&asked.waiting);
+        found.is_first = !asked.formed;
         found.in_the_way.clone_from(&applied.in_the_way);
         found.failures.extend(applied.failures.iter().cloned());
         let state = &applied.state;

@@ -313,7 +313,7 @@ fn it_would_be_noticed() {
         ..Timing::USUAL
     };
     let mut world = World::new(&[(1000, 0), (1000, 0)], timing);
-    let mut turn = |world: &mut World, number| {
+    let turn = |world: &mut World, number| {
         for _ in 0..2 {
             world.happens(&Event::Acts(number));
             world.happens(&Event::Reaches(number));

@@ -36,7 +36,11 @@ impl Live {
             failures.push(error.to_string());
             Seen::default()
         });
-        let plan = queues.map(|observed| queue_plan(&self.valid, &observed, now));
+        let plan = queues.map(|observed| {
+            let plan = queue_plan(&self.valid, &observed, now);
+            self.measured.queues = observed;
+            plan
+        });
         let certificates = pki::certificates(&self.valid, &self.topology, &self.material);
         Findings {
             now,

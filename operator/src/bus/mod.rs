@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use svom_plan::Valid;
 use svom_plan::material::Material;
+use svom_plan::queues::ObservedQueues;
 use svom_plan::status::ProofFinding;
 use svom_plan::topology::Topology;
 use tokio::time::Instant;
@@ -52,8 +53,19 @@ pub struct Live {
     pub access: ProofFinding,
     /// What was proven of the way of a message.
     pub data_path: ProofFinding,
+    /// What was measured when it was last looked at.
+    pub measured: Measured,
     /// What failed.
     pub failures: Failures,
+}
+
+/// What was measured of a bus: numbers that change all the time, and stand in no status.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Streams and consumers with what they hold.
+    pub queues: ObservedQueues,
+    /// How long each stream's leader took to answer a publish.
+    pub answered: BTreeMap<String, Duration>,
 }
 
 /// What failed when it was last tried, in words. Each kind of work says anew what of it failed, so
@@ -99,6 +111,7 @@ impl Live {
             unread: BTreeMap::new(),
             access: ProofFinding::default(),
             data_path: ProofFinding::default(),
+            measured: Measured::default(),
             failures: Failures::default(),
         }
     }

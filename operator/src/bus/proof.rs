@@ -59,6 +59,11 @@ impl Live {
             .map(|queue| (svom_plan::names::stream(&queue.domain), queue.to_string()))
             .collect();
         let found = data_path(self.clients.jetstream(), &queues, Instant::now() + patience).await;
+        self.measured.answered = found
+            .streams
+            .iter()
+            .filter_map(|(name, result)| Some((name.clone(), *result.as_ref().ok()?)))
+            .collect();
         let streams = found
             .streams
             .iter()

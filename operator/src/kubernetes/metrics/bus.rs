@@ -8,7 +8,6 @@ use std::time::Duration;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::kubernetes::controller::Key;
@@ -33,8 +32,6 @@ pub struct StreamReading {
     pub quorum: bool,
     /// Bytes that it stores.
     pub bytes: u64,
-    /// How long it was without a leader, in all.
-    pub leaderless: Duration,
     /// How long the last probe took to be answered; nothing where it was not.
     pub probe: Option<Duration>,
 }
@@ -55,8 +52,6 @@ pub struct DurableReading {
     pub pending: u64,
     /// Messages that were delivered and are not acknowledged.
     pub unacknowledged: u64,
-    /// Messages that were given up after the last delivery allowed.
-    pub max_deliveries: u64,
 }
 
 /// What was read last, of all buses. Clones are the same.
@@ -120,12 +115,6 @@ impl Samples<'_, '_> {
         let sample = self.metric.encode_family(&labels)?;
         ConstGauge::new(value).encode(sample)
     }
-
-    fn counter(&mut self, more: &[(&'static str, &str)], value: f64) -> Done {
-        let labels = labels(self.key, more);
-        let sample = self.metric.encode_family(&labels)?;
-        ConstCounter::new(value).encode(sample)
-    }
 }
 
 fn labels<'a>(key: &'a Key, more: &[(&'static str, &'a str)]) -> Labels<'a> {
@@ -140,7 +129,7 @@ fn labels<'a>(key: &'a Key, more: &[(&'static str, &'a str)]) -> Labels<'a> {
 type Each = fn(&BusReading, &mut Samples<'_, '_>) -> Done;
 
 /// Every metric, in the order of the text.
-const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
+const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
     (
         "certificate_expiry_timestamp_seconds",
         "When a certificate ends, in seconds since 1970.",
@@ -169,17 +158,6 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
             let mut all = reading.streams.iter();
             all.try_for_each(|(name, stream)| {
                 samples.gauge(&[("stream", name)], count(stream.bytes))
-            })
-        },
-    ),
-    (
-        "stream_leaderless_seconds",
-        "How long a stream was without a leader.",
-        MetricType::Counter,
-        |reading, samples| {
-            let mut all = reading.streams.iter();
-            all.try_for_each(|(name, stream)| {
-                samples.counter(&[("stream", name)], stream.leaderless.as_secs_f64())
             })
         },
     ),
@@ -220,16 +198,6 @@ const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
         |reading, samples| {
             each_durable(reading, |labels, durable| {
                 samples.gauge(labels, count(durable.unacknowledged))
-            })
-        },
-    ),
-    (
-        "durable_max_deliveries",
-        "Messages that a durable gave up after the last delivery allowed.",
-        MetricType::Counter,
-        |reading, samples| {
-            each_durable(reading, |labels, durable| {
-                samples.counter(labels, count(durable.max_deliveries))
             })
         },
     ),

@@ -8,6 +8,7 @@
 mod apply;
 mod judge;
 mod live;
+mod reading;
 mod report;
 mod workload;
 
@@ -61,6 +62,8 @@ struct Pass<'a> {
     identity: Identity,
     observed: &'a Observed,
     process: &'a str,
+    key: &'a Key,
+    buses: &'a Buses,
     reference: ObjectReference,
     known: &'a mut Known,
     now: UnixSeconds,
@@ -110,6 +113,8 @@ impl Reconcile for Recipe {
         let mut pass = Pass {
             api: Api::new(&self.client, &key.namespace, leading),
             process: &self.process,
+            key,
+            buses: &self.buses,
             reference: reference(&identity, resource),
             identity,
             observed: resource,
@@ -156,6 +161,10 @@ impl Pass<'_> {
             .apply(&wanted, &less, &mut gathered, &mut asked)
             .await?;
         let found = self.look(&mut applied, &mut gathered).await?;
+        match &self.known.live {
+            Some(live) => self.buses.set(self.key, reading::reading(live, &found)),
+            None => self.buses.remove(self.key),
+        }
         let status = self.report(&applied, &gathered, &asked, found).await?;
         Ok(self.next(&status, &applied))
     }

@@ -42,6 +42,11 @@ enum Command {
     #[command(subcommand)]
     Local(local::LocalCommand),
     /// Look after the buses of a Kubernetes cluster: the operator's own process.
+    #[command(
+        after_help = "Example:\n  svom-messaging run --namespace svom --namespace svom-tests --log json\n\n\
+        Of several processes that name the same Lease one acts; the others wait until it has ended, or has not \
+        renewed the Lease for 15 seconds."
+    )]
     Run(run::RunArgs),
 }
 

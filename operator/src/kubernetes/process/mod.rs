@@ -4,6 +4,7 @@
 //! Lease, a controller at work; three pages over HTTP; a log. Told to end, it stops acting, gives the
 //! Lease back, and ends well.
 
+mod client;
 mod connect;
 mod log;
 
@@ -70,7 +71,7 @@ pub async fn run<R: Reconcile>(options: Options, make: impl Fn(Tools) -> R) -> a
         name: options.lease,
         identity: options.identity.map_or_else(identity, Ok)?,
     };
-    let client = Client::try_from(config).context("no client for the API server can be made")?;
+    let client = client::client(config).context("no client for the API server can be made")?;
     let listener = match options.listen {
         Some(address) => Some(http::listen(address).await?),
         None => None,

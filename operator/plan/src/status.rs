@@ -209,6 +209,20 @@ pub fn announced(
     }
 }
 
+/// The status told before, with what kept its work from coming to an end.
+pub fn failed(
+    before: SvomMessagingStatus,
+    generation: i64,
+    why: &str,
+    now: UnixSeconds,
+) -> SvomMessagingStatus {
+    SvomMessagingStatus {
+        observed_generation: generation,
+        conditions: conditions::failed(&before, generation, why, now),
+        ..before
+    }
+}
+
 /// Whether everything is formed and proven: the condition `Ready` is true.
 pub fn is_ready(status: &SvomMessagingStatus) -> bool {
     status

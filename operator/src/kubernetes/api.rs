@@ -84,12 +84,12 @@ impl Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The API server refused, or there was no answer.
-    #[error("{what} failed: {}", words(source))]
+    #[error("{what} failed: {}", words(error))]
     Refused {
         /// What was asked, and of which object.
         what: String,
         /// Its words.
-        source: Box<kube::Error>,
+        error: Box<kube::Error>,
     },
     /// There was no answer in time.
     #[error("{what}: no answer within {} s", ANSWERS_WITHIN.as_secs())]
@@ -101,12 +101,12 @@ pub enum ApiError {
     #[error(transparent)]
     Lost(#[from] LeadershipLost),
     /// What was answered is not what its kind says.
-    #[error("{what} cannot be understood: {source}")]
+    #[error("{what} cannot be understood: {error}")]
     Malformed {
         /// What was asked, and of which object.
         what: String,
         /// Where it is wrong.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
 }
 
@@ -114,11 +114,21 @@ impl ApiError {
     /// What the API server said, by its code.
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Refused { source, .. } => match &**source {
+            Self::Refused { error, .. } => match &**error {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// Whether a person should hear of it: not where another try comes right by itself, or another
+    /// process goes on.
+    pub fn is_worth_telling(&self) -> bool {
+        match self {
+            Self::Refused { .. } => !self.is_conflict(),
+            Self::Malformed { .. } => true,
+            Self::Silent { .. } | Self::Lost(_) => false,
         }
     }
 
@@ -312,9 +322,9 @@ impl<'a> Api<'a> {
         what: String,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<T, ApiError> {
-        let refused = |source: kube::Error| ApiError::Refused {
+        let refused = |error: kube::Error| ApiError::Refused {
             what: what.clone(),
-            source: Box::new(source),
+            error: Box::new(error),
         };
         let request = request.map_err(|error| refused(kube::Error::BuildRequest(error)))?;
         let answered = tokio::time::timeout(ANSWERS_WITHIN, self.client.request(request)).await;
@@ -340,8 +350,8 @@ pub fn name(object: &Value) -> &str {
 /// # Errors
 /// It is not what its type says.
 pub fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, ApiError> {
-    T::deserialize(object).map_err(|source| ApiError::Malformed {
+    T::deserialize(object).map_err(|error| ApiError::Malformed {
         what: format!("the object {}", name(object)),
-        source,
+        error,
     })
 }

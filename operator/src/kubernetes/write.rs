@@ -173,9 +173,9 @@ fn json(object: &Object) -> Value {
 
 fn metadata(object: &Value) -> Result<ObjectMeta, ApiError> {
     let metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
-    serde_json::from_value(metadata).map_err(|source| ApiError::Malformed {
+    serde_json::from_value(metadata).map_err(|error| ApiError::Malformed {
         what: format!("the metadata of {}", super::api::name(object)),
-        source,
+        error,
     })
 }
 

@@ -103,8 +103,28 @@ pub(super) fn announced(
     what: &str,
     now: UnixSeconds,
 ) -> Vec<Condition> {
+    instead(before, generation, now, "Reconciling", what)
+}
+
+/// The conditions told before, with what kept work from coming to an end.
+pub(super) fn failed(
+    before: &SvomMessagingStatus,
+    generation: i64,
+    why: &str,
+    now: UnixSeconds,
+) -> Vec<Condition> {
+    instead(before, generation, now, "StepFailed", why)
+}
+
+fn instead(
+    before: &SvomMessagingStatus,
+    generation: i64,
+    now: UnixSeconds,
+    reason: &'static str,
+    what: &str,
+) -> Vec<Condition> {
     let new = [
-        not("Ready", "Reconciling", what),
+        not("Ready", reason, what),
         so("Reconciling", "Progressing", what),
     ];
     let parts = before

@@ -122,7 +122,13 @@ impl Reconcile for Recipe {
             now: now(),
             told: resource.status.clone(),
         };
-        let done = pass.run().await;
+        let mut done = pass.run().await;
+        if let Err(error) = &done
+            && error.is_worth_telling()
+            && let Err(untold) = pass.report_failure(error).await
+        {
+            done = Err(untold);
+        }
         self.put(key, known);
         done.map_err(failure)
     }

@@ -86,8 +86,8 @@ func TestInstallIsWhatKustomizeRenders(t *testing.T) {
 		}
 	}
 	if string(read(t, installed)) != string(rendered) {
-		t.Fatal("manifests/install.yaml is not what manifests/default renders to: run `go test ./... -update` in " +
-			"tests/install, and commit what it writes")
+		t.Fatal("manifests/install.yaml is not what manifests/default renders to: run `cargo xtask generate` and " +
+			"commit what it writes")
 	}
 }
 

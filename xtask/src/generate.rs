@@ -11,6 +11,7 @@ use clap::CommandFactory;
 use svom_operator::cli::Cli;
 use svom_operator::kubernetes::rights::Scope;
 
+use crate::gate::step::Tool;
 use crate::root;
 
 mod argocd;
@@ -95,7 +96,19 @@ pub fn run(check: bool) -> anyhow::Result<bool> {
         println!("run `cargo xtask generate` and commit what it writes");
         return Ok(false);
     }
-    Ok(true)
+    if check {
+        return Ok(true);
+    }
+    install()
+}
+
+/// Renders `manifests/install.yaml`, which is kustomize's work; its own test compares it.
+fn install() -> anyhow::Result<bool> {
+    let test = "-run=^TestInstallIsWhatKustomizeRenders$";
+    let mut tool = Tool::new("go", ["test", "-count=1", test, ".", "-update"]);
+    tool.folder(root::checkout().join("tests/install"));
+    tool.holds()
+        .context("manifests/install.yaml is rendered by Go 1.26 or later")
 }
 
 fn different() -> anyhow::Result<Vec<(PathBuf, String)>> {

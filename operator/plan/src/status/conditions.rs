@@ -96,7 +96,7 @@ pub(super) fn unusable(
         .collect()
 }
 
-/// The conditions told before, with the word that something is being done.
+/// The conditions told before, with the word that something is being done: so it is not paused any more.
 pub(super) fn announced(
     before: &SvomMessagingStatus,
     generation: i64,
@@ -127,10 +127,11 @@ fn instead(
         not("Ready", reason, what),
         so("Reconciling", "Progressing", what),
     ];
+    let over = ["Ready", "Reconciling", "Stalled", "Paused"];
     let parts = before
         .conditions
         .iter()
-        .filter(|one| !["Ready", "Reconciling", "Stalled"].contains(&one.type_.as_str()));
+        .filter(|one| !over.contains(&one.type_.as_str()));
     new.into_iter()
         .map(|finding| dated(finding, generation, Some(before), now))
         .chain(parts.cloned())

@@ -1,5 +1,5 @@
-//! What installs the operator, installed: what the API server makes of it, what it grants, and what an
-//! upgrade and a removal leave. No operator runs here.
+//! What installs the operator, installed: what the API server makes of it, what it grants, what an
+//! upgrade and a removal leave; and that it works.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,10 +10,13 @@ use svom_cluster::kubectl::Kubectl;
 use svom_cluster::notes::skip;
 
 mod chart;
+mod helm;
 mod manifests;
+mod works;
 
 const DEFINITION: &str = "svommessagings.messaging.svom.eu";
-const LIMIT: Duration = Duration::from_secs(60);
+/// Servers of a bus take their time to leave.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// A bus that nobody runs, as a person would ask for it.
 const BUS: &str = "{apiVersion: messaging.svom.eu/v1alpha1, kind: SvomMessaging, metadata: {name: fsc}, \
@@ -94,15 +97,19 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let timeout = format!("--timeout={}s", LIMIT.as_secs());
-        let ending = ["delete", "--ignore-not-found", &timeout];
-        let definition = ["crd", DEFINITION].map(str::to_owned);
-        let namespaces = std::iter::once("namespace".to_owned()).chain(self.namespaces.clone());
-        for what in [definition.to_vec(), namespaces.collect()] {
-            let words = ending.iter().map(ToString::to_string).chain(what);
-            if let Err(problem) = self.kubectl().run(words) {
-                eprintln!("{problem:#}");
-            }
+        let object = |version: &str, kind: &str, name: &str| {
+            format!("---\n{{apiVersion: {version}, kind: {kind}, metadata: {{name: {name}}}}}\n")
+        };
+        let mut gone = object(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            DEFINITION,
+        );
+        for name in &self.namespaces {
+            gone += &object("v1", "Namespace", name);
+        }
+        if let Err(problem) = self.kubectl().delete(&gone, LIMIT) {
+            eprintln!("{problem:#}");
         }
     }
 }

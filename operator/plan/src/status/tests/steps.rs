@@ -21,9 +21,22 @@ fn step(name: &str, generation: i64, status: Value) -> Value {
 
 /// What is told of these findings.
 fn found(change: impl FnOnce(&mut Valid, &mut Findings)) -> Value {
+    json(&told_of(change))
+}
+
+fn told_of(change: impl FnOnce(&mut Valid, &mut Findings)) -> SvomMessagingStatus {
     let (mut valid, mut findings) = (bus(), whole());
     change(&mut valid, &mut findings);
-    serde_json::to_value(status(&setting(&valid, None), &findings)).expect("JSON")
+    status(&setting(&valid, None), &findings)
+}
+
+/// What is told when something begins to be done, after that was told.
+fn announced_after(before: SvomMessagingStatus) -> Value {
+    json(&announced(before, 2, "a change is being applied", NOW))
+}
+
+fn json(status: &SvomMessagingStatus) -> Value {
+    serde_json::to_value(status).expect("JSON")
 }
 
 fn invalid(_: &mut Valid, findings: &mut Findings) {
@@ -32,6 +45,19 @@ fn invalid(_: &mut Valid, findings: &mut Findings) {
 
 fn on_the_way() -> Vec<(&'static str, Value)> {
     vec![
+        (
+            "the bus is being made",
+            announced_after(SvomMessagingStatus::default()),
+        ),
+        ("a change begins", announced_after(told_of(|_, _| {}))),
+        (
+            "a change begins that mends what was wrong",
+            announced_after(told_of(invalid)),
+        ),
+        (
+            "a change begins, and it is paused no more",
+            announced_after(told_of(|valid, _| valid.paused = true)),
+        ),
         (
             "the servers start",
             found(|_, findings| {
@@ -91,6 +117,14 @@ fn at_rest() -> Vec<(&'static str, Value)> {
             found(|_, findings| findings.authority_warnings = vec!["it ends".to_owned()]),
         ),
         ("the resource is wrong", found(invalid)),
+        (
+            "the resource was never anything but wrong",
+            json(&unusable(&[Problem::new("spec", "x")], 2, None, NOW)),
+        ),
+        (
+            "an object of somebody else is in the way",
+            found(|_, findings| findings.in_the_way = vec!["Secret fsc-ca is not ours".to_owned()]),
+        ),
         (
             "a change is refused",
             found(|_, findings| findings.refused = vec![refusal()]),

@@ -35,11 +35,13 @@ impl From<Vec<Problem>> for SecretsError {
     }
 }
 
-/// All secrets that the resource asks for: those that are there, and those that are made now.
+/// All secrets that the resource asks for: those that are there, and those that are made now. A hash
+/// takes long by design, and the Lease is renewed by the same thread: so between two of them everything
+/// else has its turn.
 ///
 /// # Errors
 /// What is there is damaged or does not fit, or what is missing cannot be made.
-pub fn complete(
+pub async fn complete(
     gathered: &Gathered,
     valid: &Valid,
     topology: &Topology,
@@ -49,6 +51,7 @@ pub fn complete(
     let mut material = read(&kept, valid, topology)?;
     for want in wanted(valid, topology, &material, now)? {
         mint::mint(&want, &material)?.put_into(&mut material);
+        tokio::task::yield_now().await;
     }
     Ok(material)
 }

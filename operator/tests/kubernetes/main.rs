@@ -1,6 +1,6 @@
 //! The operator's process against a real API server that stands alone: which process acts, what is
-//! looked at when, and that it lives on whatever goes wrong. What is done with a resource is a
-//! reconciler of these tests.
+//! looked at when, and that it lives on whatever goes wrong. What is done with a resource is, but for one
+//! test of the program itself, a reconciler of these tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,5 +11,6 @@
 
 mod handover;
 mod looked_at;
+mod process;
 mod support;
 mod trouble;

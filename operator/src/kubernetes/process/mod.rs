@@ -4,6 +4,7 @@
 //! Lease, a controller at work; three pages over HTTP; a log. Told to end, it stops acting, gives the
 //! Lease back, and ends well.
 
+mod client;
 mod connect;
 mod log;
 
@@ -70,16 +71,21 @@ pub async fn run<R: Reconcile>(options: Options, make: impl Fn(Tools) -> R) -> a
         name: options.lease,
         identity: options.identity.map_or_else(identity, Ok)?,
     };
-    let client = Client::try_from(config).context("no client for the API server can be made")?;
+    let client = client::client(config).context("no client for the API server can be made")?;
     let listener = match options.listen {
         Some(address) => Some(http::listen(address).await?),
         None => None,
     };
+    let address = listener
+        .as_ref()
+        .and_then(|listener| listener.local_addr().ok());
+    let address = address.map(|address| address.to_string());
     let identity = place.identity.as_str();
     info!(
         identity,
         namespaces = namespaces.join(","),
         version = env!("CARGO_PKG_VERSION"),
+        listening = address.as_deref(),
         "starting"
     );
     let metrics = Metrics::default();

@@ -70,7 +70,7 @@ impl Pass<'_> {
             in_the_way: Vec::new(),
         };
         if aim.valid.paused {
-            applied.minted = self.as_it_is(aim, gathered);
+            applied.minted = self.as_it_is(aim, gathered).await;
             return Ok(applied);
         }
         let made = match self.minted(aim, gathered, &mut applied).await? {
@@ -107,7 +107,7 @@ impl Pass<'_> {
             note(written, applied)?;
         }
         let topology = self.topology(state, gathered)?;
-        let material = complete(gathered, &state.valid, &topology, self.now);
+        let material = complete(gathered, &state.valid, &topology, self.now).await;
         Ok(material.map(|material| (topology, material)))
     }
 
@@ -133,9 +133,10 @@ impl Pass<'_> {
     }
 
     /// What a paused bus has, as far as it can be read; nothing is minted.
-    fn as_it_is(&self, state: &InForce, gathered: &Gathered) -> Option<Minted> {
+    async fn as_it_is(&self, state: &InForce, gathered: &Gathered) -> Option<Minted> {
         let topology = self.topology(state, gathered).ok()?;
-        let material = complete(gathered, &state.valid, &topology, self.now).ok()?;
+        let material = complete(gathered, &state.valid, &topology, self.now).await;
+        let material = material.ok()?;
         let made = objects(&bus(&self.identity, state), &topology, &material).ok()?;
         Some(Minted::of(topology, material, &made))
     }

@@ -51,6 +51,7 @@ struct World {
     lease: Option<(LeaseSpec, u64)>,
     versions: u64,
     processes: Vec<Process>,
+    timing: Timing,
     late: Vec<Action>,
     names: usize,
 }
@@ -77,12 +78,12 @@ impl Process {
 }
 
 impl World {
-    fn new(speeds: &[(u64, u64)]) -> Self {
+    fn new(speeds: &[(u64, u64)], timing: Timing) -> Self {
         let processes = speeds
             .iter()
             .enumerate()
             .map(|(number, (speed, ahead))| Process {
-                candidate: Candidate::new(format!("p{number}"), Timing::USUAL),
+                candidate: Candidate::new(format!("p{number}"), timing),
                 speed: *speed,
                 ahead: *ahead,
                 asked: None,
@@ -92,6 +93,7 @@ impl World {
             lease: None,
             versions: 0,
             processes: processes.collect(),
+            timing,
             late: Vec::new(),
             names: speeds.len(),
         }
@@ -182,7 +184,7 @@ impl World {
                 self.forget(number);
                 self.names += 1;
                 let name = format!("p{}", self.names);
-                self.processes[number].candidate = Candidate::new(name, Timing::USUAL);
+                self.processes[number].candidate = Candidate::new(name, self.timing);
             }
             Event::GivesBack(number) => self.gives_back(number),
             Event::IsLabelled => {
@@ -251,7 +253,7 @@ proptest! {
 
     #[test]
     fn two_never_act_and_one_does_in_the_end(speeds in speeds(), events in events()) {
-        let mut world = World::new(&speeds);
+        let mut world = World::new(&speeds, Timing::USUAL);
         for event in &events {
             world.happens(event);
             let leaders = world.leaders();
@@ -274,7 +276,7 @@ proptest! {
 /// The property above is worth something only if leaders come and go in it.
 #[test]
 fn a_lease_passes_on() {
-    let mut world = World::new(&[(1000, 0), (1000, 5), (1000, 9)]);
+    let mut world = World::new(&[(1000, 0), (1000, 5), (1000, 9)], Timing::USUAL);
     let round = |number| {
         [
             Event::Acts(number),
@@ -302,4 +304,25 @@ fn a_lease_passes_on() {
     turn(&mut world, 2);
     let expected: [&[usize]; 6] = [&[0], &[0], &[], &[1], &[], &[2]];
     assert_eq!(leaders, expected);
+}
+
+#[test]
+fn it_would_be_noticed() {
+    let timing = Timing {
+        lease: Duration::from_secs(5),
+        ..Timing::USUAL
+    };
+    let mut world = World::new(&[(1000, 0), (1000, 0)], timing);
+    let turn = |world: &mut World, number| {
+        for _ in 0..2 {
+            world.happens(&Event::Acts(number));
+            world.happens(&Event::Reaches(number));
+            world.happens(&Event::Returns(number));
+        }
+    };
+    turn(&mut world, 0);
+    turn(&mut world, 1);
+    world.happens(&Event::Passes(5_000));
+    turn(&mut world, 1);
+    assert_eq!(world.leaders(), [0, 1]);
 }

@@ -121,7 +121,10 @@ pub fn what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on(
 pub fn a_paused_resource_is_observed_and_nothing_is_changed(scene: &Scene) -> Result<()> {
     scene.apply("later", &json!({"users": two_users(), "paused": true}))?;
     scene.says("later", "the bus is not made yet")?;
-    assert_eq!(scene.get(&["statefulsets"])?["items"], json!([]));
+    scene.wait_for_none(&[
+        "statefulsets,secrets",
+        "--selector=app.kubernetes.io/managed-by=svom-messaging",
+    ])?;
 
     scene.apply("fsc", &json!({"users": two_users()}))?;
     scene.ready("fsc")?;

@@ -14,7 +14,7 @@ from . import content, durable, queues
 from .async_readers import AsyncDurable, AsyncSubscription, Handler, Watcher
 from .connection import Connection
 from .content import Content, Validate
-from .errors import ClosedError, ForkedError, PublishManyError, WaitTimeoutError
+from .errors import ClosedError, ConnectError, ForkedError, PublishManyError, WaitTimeoutError
 from .live import CAPACITY
 from .problems import Listener
 from .publish import Acknowledgement, Outgoing, Publisher
@@ -136,6 +136,15 @@ class AsyncNatsIo:
         """Connects now; the first use does it by itself."""
         self.check_usable()
         await self._connection.open(self._until(self._options.connect_timeout))
+
+    async def wait_until_connected(self, timeout: float) -> bool:
+        """Whether there is a connection, within so many seconds."""
+        self.check_usable()
+        try:
+            await self._connection.open(self._until(timeout))
+        except ConnectError:
+            return False
+        return True
 
     async def publish(self, queue: str, message: Content, *, deadline: float | None = None) -> Acknowledgement:
         """Publishes a message and returns when a majority of the servers has it on disk; else it raises.
@@ -293,7 +302,7 @@ class AsyncNatsIo:
                 "a client in each process, or use it after the fork alone"
             )
         if self._is_closed:
-            raise ClosedError("this client was closed: make a new one")
+            raise ClosedError("this client was closed: make a new one, or close it later")
         self._pid = os.getpid()
 
     def _until(self, seconds: float | None) -> float:

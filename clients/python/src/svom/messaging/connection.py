@@ -96,7 +96,7 @@ class Connection:
         if self._client is not None:
             return self._client
         if self._closed:
-            raise ClosedError("this client was closed: make a new one")
+            raise ClosedError("this client was closed: make a new one, or close it later")
         if self._restoring is None:
             async with self._opening:
                 if self._client is None and self._restoring is None:

@@ -117,6 +117,10 @@ class NatsIo:
         """Connects now; the first use does it by itself."""
         self._runner.call(self._io.connect())
 
+    def wait_until_connected(self, timeout: float) -> bool:
+        """Whether there is a connection, within so many seconds."""
+        return self._runner.call(self._io.wait_until_connected(timeout))
+
     def publish(self, queue: str, message: Content, *, deadline: float | None = None) -> Acknowledgement:
         """Publishes a message and returns when a majority of the servers has it on disk; else it raises.
 

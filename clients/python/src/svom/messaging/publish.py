@@ -51,6 +51,8 @@ _FULL = frozenset({10023, 10047, 10122})
 _STORE_FAILED = 10077
 _FULL_WORDS = "maximum "
 _PASSING = 503
+_IN_PROCESS = 10158
+"""An earlier try is with the servers, and they have not agreed on it yet."""
 
 
 class Acknowledgement(NamedTuple):
@@ -204,7 +206,7 @@ class Publisher:
                 "domain (maxBytes, maxMessagesPerQueue) in the bus's resource"
             )
             self._fail(message, StreamFullError(text, stored=stored, **about))
-        elif error.get("code") == _PASSING:
+        elif error.get("code") == _PASSING or code == _IN_PROCESS:
             self._again_later(message, why)
         else:
             text = f"the servers refuse a message to {message.queue}: {why} (error {code})"

@@ -34,7 +34,7 @@ class Runner:
             future = asyncio.run_coroutine_threadsafe(work, self.loop)
         except RuntimeError:
             work.close()
-            raise ClosedError("this client was closed: make a new one") from None
+            raise ClosedError("this client was closed: make a new one, or close it later") from None
         try:
             return future.result()
         except BaseException:

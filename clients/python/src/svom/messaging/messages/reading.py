@@ -21,7 +21,7 @@ def parse(data: bytes | str) -> MissionMessage:
         raise InvalidMessageError(f"it is no object; a message is an object whose one member is {known}")
     name = str(next(iter(value), ""))
     if len(value) != 1 or name not in MESSAGE_TYPES:
-        names = ", ".join(str(one)[:40] for one in list(value)[:5]) or "none"
+        names = ", ".join(repr(str(one)[:40]) for one in list(value)[:5]) or "none"
         raise InvalidMessageError(f"its members are {names}; a message has one, which is {known}")
     return MESSAGE_TYPES[name].from_envelope(value)
 

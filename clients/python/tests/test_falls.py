@@ -94,6 +94,7 @@ class Publisher:
         self._thread.join()
 
 
+@pytest.mark.once
 def test_nothing_acknowledged_is_lost(bus: Bus) -> None:
     missed: list[Problem] = []
     live: list[int] = []

@@ -61,6 +61,7 @@ def test_what_is_read_is_written_back(envelope: dict[str, object]) -> None:
     assert messages.parse(message.to_json()) == message
 
 
+@pytest.mark.once
 def test_thousands_are_written_back(rng: random.Random) -> None:
     valid = 0
     for _ in range(GENERATED):
@@ -74,6 +75,7 @@ def test_thousands_are_written_back(rng: random.Random) -> None:
     assert valid > GENERATED / 2
 
 
+@pytest.mark.once
 def test_thousands_of_mutated_samples_are_read_or_refused(rng: random.Random) -> None:
     read = 0
     for _ in range(GENERATED):

@@ -58,6 +58,7 @@ def test_what_the_class_takes_the_schema_takes(envelope: object) -> None:
     assert agree(envelope)
 
 
+@pytest.mark.once
 def test_thousands_of_changes_are_refused_by_both_or_by_neither(rng: random.Random) -> None:
     valid = sum(agree(generated.changed(rng, generated.envelope(rng))) for _ in range(GENERATED // 4))
     figure("python schemas and classes of one mind", f"{GENERATED // 4}, of which {valid} valid")

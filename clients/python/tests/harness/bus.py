@@ -33,7 +33,8 @@ def program() -> str:
         return named
     cargo = ["cargo", "build", "--quiet", "--package", "svom-operator", "--bin", "svom-messaging"]
     subprocess.run(cargo, cwd=CHECKOUT, check=True)
-    return str(CHECKOUT / "target" / "debug" / "svom-messaging")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target"))
+    return str(target / "debug" / "svom-messaging")
 
 
 class Bus:

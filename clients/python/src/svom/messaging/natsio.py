@@ -78,9 +78,19 @@ class NatsIo:
         self._readers: list[Subscription | Durable] = []
 
     @classmethod
-    def _of(cls, source: Source, options: Options) -> NatsIo:
+    def of(
+        cls,
+        source: Source,
+        *,
+        name: str | None = None,
+        validate: str = "warn",
+        deadline: float = DEADLINE,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        known_queues: Sequence[str] | None = None,
+    ) -> NatsIo:
+        """A client with settings from wherever they come: they are asked for at every connection anew."""
         made = cls.__new__(cls)
-        made._set_up(source, options)
+        made._set_up(source, Options.checked(name, validate, deadline, connect_timeout, known_queues))
         return made
 
     @classmethod
@@ -95,8 +105,14 @@ class NatsIo:
         known_queues: Sequence[str] | None = None,
     ) -> NatsIo:
         """A client as the folder of a mounted user Secret says, at every connection anew."""
-        options = Options.checked(name, validate, deadline, connect_timeout, known_queues)
-        return cls._of(Secret(Path(folder)), options)
+        return cls.of(
+            Secret(Path(folder)),
+            name=name,
+            validate=validate,
+            deadline=deadline,
+            connect_timeout=connect_timeout,
+            known_queues=known_queues,
+        )
 
     @classmethod
     def from_env(
@@ -110,8 +126,14 @@ class NatsIo:
         known_queues: Sequence[str] | None = None,
     ) -> NatsIo:
         """A client as the environment says, in the words of `svom-messaging local env`."""
-        options = Options.checked(name, validate, deadline, connect_timeout, known_queues)
-        return cls._of(Environment(os.environ if variables is None else variables), options)
+        return cls.of(
+            Environment(os.environ if variables is None else variables),
+            name=name,
+            validate=validate,
+            deadline=deadline,
+            connect_timeout=connect_timeout,
+            known_queues=known_queues,
+        )
 
     def connect(self) -> None:
         """Connects now; the first use does it by itself."""

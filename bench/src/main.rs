@@ -10,6 +10,7 @@ mod machine;
 mod paired;
 mod plan;
 mod publish;
+mod python;
 mod resources;
 mod row;
 mod setting;
@@ -25,13 +26,14 @@ use paired::Rounds;
 use row::{Bench, Row};
 
 /// Every bench. Rows come out in this order.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     machine::BENCH,
     plan::BENCH,
     idle::BENCH,
     up::BENCH,
     change::BENCH,
     publish::BENCH,
+    python::BENCH,
 ];
 
 /// Measures, each figure beside its control in the same run.

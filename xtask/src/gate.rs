@@ -18,6 +18,7 @@ mod deny;
 pub mod libtest;
 mod notes;
 mod programs;
+mod python;
 pub mod step;
 mod tools;
 
@@ -76,7 +77,7 @@ impl Gate {
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 11] = [
+const STEPS: [(&str, Run); 12] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -84,6 +85,7 @@ const STEPS: [(&str, Run); 11] = [
     ("cargo-deny", |gate| deny::run(&gate.notes)),
     ("programs", |_| programs::build_all()),
     ("tests", tests),
+    ("python", python::run),
     ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
     ("cluster", cluster::run),
     ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),

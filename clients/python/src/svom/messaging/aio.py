@@ -14,7 +14,7 @@ from . import content, durable, queues
 from .async_readers import AsyncDurable, AsyncSubscription, Handler, Watcher
 from .connection import Connection
 from .content import Content, Validate
-from .errors import ClosedError, ConnectError, ForkedError, PublishManyError, WaitTimeoutError
+from .errors import ClosedError, ConnectError, ForkedError, PublishError, PublishManyError, WaitTimeoutError
 from .live import CAPACITY
 from .problems import Listener
 from .publish import Acknowledgement, Outgoing, Publisher
@@ -169,15 +169,14 @@ class AsyncNatsIo:
         says what became of each.
         """
         self.check_usable()
-        pipeline = self.pipeline(queue, deadline)
+        name = queues.queue(queue)
         room = asyncio.Semaphore(in_flight)
+        pipeline = self.pipeline(name, deadline, room.release)
         for message in messages:
             await room.acquire()
             if pipeline.failed:
                 break
-            name, data = self.prepared(queue, message)
-            outgoing = await pipeline.send(name, data)
-            outgoing.future.add_done_callback(lambda _: room.release())
+            await pipeline.send(content.encoded(name, message, self._options.validate))
         return await pipeline.results()
 
     async def subscribe(
@@ -276,9 +275,10 @@ class AsyncNatsIo:
         """A queue and bytes that can be sent."""
         return queues.queue(queue), content.encoded(queue, message, self._options.validate)
 
-    def pipeline(self, queue: str, deadline: float | None) -> Pipeline:
-        """Many messages on their way at once."""
-        return Pipeline(self._publisher, queue, self._options.deadline if deadline is None else deadline)
+    def pipeline(self, queue: str, deadline: float | None, settled: Callable[[], None]) -> Pipeline:
+        """Many messages on their way at once; `settled` is called for each of them in the end."""
+        seconds = self._options.deadline if deadline is None else deadline
+        return Pipeline(self._publisher, queue, seconds, settled)
 
     @property
     def connection(self) -> Connection:
@@ -316,27 +316,26 @@ class AsyncNatsIo:
 class Pipeline:
     """Messages that are sent without waiting for one another."""
 
-    def __init__(self, publisher: Publisher, queue: str, deadline: float) -> None:
-        """Each has `deadline` seconds."""
+    def __init__(self, publisher: Publisher, queue: str, deadline: float, settled: Callable[[], None]) -> None:
+        """Each has `deadline` seconds; `settled` is called for each in the end."""
         self._publisher = publisher
         self._queue = queue
         self._deadline = deadline
+        self._settled = settled
         self._begun: list[Outgoing] = []
         self.failed = False
 
-    async def send(self, queue: str, data: bytes) -> Outgoing:
-        """Sends one; its future is told what becomes of it."""
+    async def send(self, data: bytes) -> None:
+        """Sends one."""
         until = asyncio.get_running_loop().time() + self._deadline
         await self._publisher.ready(until)
-        outgoing = self._publisher.begin(queue, data, until)
-        outgoing.future.add_done_callback(self._look)
+        outgoing = self._publisher.begin(self._queue, data, until, self._look)
         self._begun.append(outgoing)
         await self._publisher.send(outgoing)
-        return outgoing
 
     async def results(self) -> list[Acknowledgement]:
         """Every acknowledgement, when all are there."""
-        results = await asyncio.gather(*(one.future for one in self._begun), return_exceptions=True)
+        results = [await _outcome(one) for one in self._begun]
         acknowledged = [one for one in results if not isinstance(one, BaseException)]
         if len(acknowledged) == len(results):
             return acknowledged
@@ -347,6 +346,14 @@ class Pipeline:
             results,
         )
 
-    def _look(self, future: asyncio.Future[Acknowledgement]) -> None:
-        if future.cancelled() or future.exception() is not None:
+    def _look(self, outgoing: Outgoing) -> None:
+        if outgoing.future.exception() is not None:
             self.failed = True
+        self._settled()
+
+
+async def _outcome(outgoing: Outgoing) -> Acknowledgement | PublishError:
+    try:
+        return await outgoing.future
+    except PublishError as problem:
+        return problem

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .aio import Pipeline
 from .dialling import keep
 from .publish import Acknowledgement
 from .runner import Runner
 
+Start = Callable[[Callable[[], None]], Pipeline]
+"""Begins a pipeline that calls this for each message in the end."""
+
 
 class _Feeder:
     """What this thread has made and the loop has not yet sent."""
 
-    def __init__(self, runner: Runner, pipeline: Pipeline, queue: str, in_flight: int) -> None:
+    def __init__(self, runner: Runner, start: Start, in_flight: int) -> None:
+        self.room = threading.Semaphore(in_flight)
+        self.pipeline = start(self.room.release)
         self._runner = runner
-        self._pipeline = pipeline
-        self._queue = queue
         self._made: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._is_sending = False
         self._problem: BaseException | None = None
         self._idle = threading.Event()
         self._idle.set()
-        self.room = threading.Semaphore(in_flight)
 
     @property
     def failed(self) -> bool:
-        return self._pipeline.failed or self._problem is not None
+        return self.pipeline.failed or self._problem is not None
 
     def put(self, data: bytes) -> None:
         self._made.append(data)
@@ -52,8 +54,7 @@ class _Feeder:
     async def _send(self) -> None:
         try:
             while self._more():
-                outgoing = await self._pipeline.send(self._queue, self._made.popleft())
-                outgoing.future.add_done_callback(lambda _: self.room.release())
+                await self.pipeline.send(self._made.popleft())
         except BaseException as problem:  # the thread that waits is to raise it
             self._problem = problem
             self.room.release()
@@ -67,15 +68,13 @@ class _Feeder:
         return self._is_sending
 
 
-def feed(
-    runner: Runner, pipeline: Pipeline, queue: str, contents: Iterable[bytes], in_flight: int
-) -> list[Acknowledgement]:
+def feed(runner: Runner, start: Start, contents: Iterable[bytes], in_flight: int) -> list[Acknowledgement]:
     """Sends them, so many at a time; iterates over them in this thread."""
-    feeder = _Feeder(runner, pipeline, queue, in_flight)
+    feeder = _Feeder(runner, start, in_flight)
     for data in contents:
         feeder.room.acquire()
         if feeder.failed:
             break
         feeder.put(data)
     feeder.finish()
-    return runner.call(pipeline.results())
+    return runner.call(feeder.pipeline.results())

@@ -166,7 +166,7 @@ class NatsIo:
         runner = self._runner
         name = queues.queue(queue)
         contents = (self._io.prepared(name, message)[1] for message in messages)
-        return feed(runner, self._io.pipeline(name, deadline), name, contents, in_flight)
+        return feed(runner, lambda settled: self._io.pipeline(name, deadline, settled), contents, in_flight)
 
     def subscribe(
         self,

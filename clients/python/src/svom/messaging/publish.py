@@ -8,12 +8,11 @@ server's fall neither loses nor doubles it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import nats.errors
@@ -68,18 +67,27 @@ class Outgoing:
 
     __slots__ = (
         "attempts", "deadline", "future", "headers", "message_id", "pause", "payload", "queue", "sent_at",
-        "token", "why",
+        "settled", "token", "why",
     )  # fmt: skip
 
-    def __init__(self, queue: str, payload: bytes, deadline: float, token: str) -> None:
-        """With an id of its own."""
+    def __init__(
+        self,
+        queue: str,
+        payload: bytes,
+        deadline: float,
+        token: str,
+        future: asyncio.Future[Acknowledgement],
+        settled: Callable[[Outgoing], None] | None,
+    ) -> None:
+        """With an id of its own; `settled` is called once, when its future is done."""
         self.queue = queue
         self.payload = payload
         self.deadline = deadline
         self.token = token
         self.message_id = str(uuid.uuid4())
         self.headers = {ID_HEADER: self.message_id}
-        self.future: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        self.future = future
+        self.settled = settled
         self.attempts = 0
         self.sent_at: float | None = None
         self.pause = _FIRST_PAUSE
@@ -121,13 +129,21 @@ class Publisher:
                 f"nothing was published: {problem}; publish it again when the bus is there"
             ) from None
 
-    def begin(self, queue: str, payload: bytes, deadline: float) -> Outgoing:
+    def begin(
+        self,
+        queue: str,
+        payload: bytes,
+        deadline: float,
+        settled: Callable[[Outgoing], None] | None = None,
+    ) -> Outgoing:
         """Takes a message on; it is not sent yet."""
+        loop = asyncio.get_running_loop()
         self._sent += 1
         token = f"{self._sent:x}"
-        message = Outgoing(queue, payload, deadline, token)
+        message = Outgoing(queue, payload, deadline, token, loop.create_future(), settled)
         self._outgoing[token] = message
-        self._wake_within(min(_TICK, deadline - _now()))
+        if self._timer is None or deadline < self._timer.when():
+            self._wake_within(min(_TICK, deadline - loop.time()))
         return message
 
     async def send(self, message: Outgoing) -> None:
@@ -140,11 +156,13 @@ class Publisher:
             return
         message.attempts += 1
         message.sent_at = _now()
-        # Sent again with the next connection, where this one is gone or going.
-        with contextlib.suppress(OSError, nats.errors.Error):
+        try:
             await client.publish(
                 message.queue, message.payload, reply=self._inbox + message.token, headers=message.headers
             )
+        except (OSError, nats.errors.Error) as problem:
+            # Sent again with the next connection: this one is gone or going.
+            message.why = str(problem)
 
     async def publish(self, queue: str, payload: bytes, deadline: float) -> Acknowledgement:
         """Returns with the acknowledgement, or raises."""
@@ -168,7 +186,7 @@ class Publisher:
             self._again_later(message, "its stream has no leader")
             return
         try:
-            told = json.loads(answer.data)
+            told = json.loads(answer.data.decode())
             error = told.get("error")
             if error is None:
                 self._acknowledged(message, told)
@@ -192,6 +210,8 @@ class Publisher:
             raise TypeError("seq")
         self._outgoing.pop(message.token, None)
         message.future.set_result(Acknowledgement(str(told["stream"]), sequence, message.message_id))
+        if message.settled is not None:
+            message.settled(message)
 
     def _answered_error(self, message: Outgoing, code: int, error: dict[str, object]) -> None:
         why = str(error.get("description", "no reason given"))
@@ -279,6 +299,8 @@ class Publisher:
         self._outgoing.pop(message.token, None)
         if not message.future.done():
             message.future.set_exception(problem)
+            if message.settled is not None:
+                message.settled(message)
 
     def _wake_within(self, delay: float) -> None:
         loop = asyncio.get_running_loop()

@@ -32,7 +32,7 @@ def read(data: bytes | str) -> Any:  # noqa: ANN401 - a JSON value is anything
     text = _text(data)
     _check_depth(text)
     try:
-        return json.loads(text, parse_constant=_constant, parse_float=_number, object_pairs_hook=_object)
+        return _DECODER.decode(text)
     except InvalidMessageError:
         raise
     except (ValueError, RecursionError) as problem:
@@ -95,3 +95,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidMessageError(f"an object names {twice[:_SHOWN]!r} twice")
     return members
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant, parse_float=_number, object_pairs_hook=_object)

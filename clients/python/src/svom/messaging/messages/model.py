@@ -190,11 +190,17 @@ class MissionMessage(Part):
         return json_text.write(self.to_envelope())
 
 
-def kinds(cls: type[Part]) -> dict[str, Kind]:
+_KINDS: dict[type, Mapping[str, Kind]] = {}
+
+
+def kinds(cls: type[Part]) -> Mapping[str, Kind]:
     """The declared fields of a class, in their order."""
-    return {
-        field.name: cast("Kind", field.metadata[_KIND]) for field in dataclasses.fields(cls) if _KIND in field.metadata
-    }
+    known = _KINDS.get(cls)
+    if known is None:
+        fields = [field for field in dataclasses.fields(cls) if _KIND in field.metadata]
+        known = {field.name: cast("Kind", field.metadata[_KIND]) for field in fields}
+        _KINDS[cls] = known
+    return known
 
 
 def _described(value: object) -> str:

@@ -20,7 +20,7 @@ use svom_tests::bus::Bus;
 use svom_tests::generated::head;
 use svom_tests::local::LocalBus;
 use svom_tests::report::{figure, skip};
-use svom_tests::{poll, program, python};
+use svom_tests::{java, poll, program, python};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/clients/examples");
 const COMMAND_VARIABLE: &str = "SVOM_NATS_COMMAND";
@@ -55,6 +55,28 @@ fn the_nats_command() -> Result<()> {
     does_what_it_says("the nats command", command)
 }
 
+#[test]
+fn the_java_client_synchronously() -> Result<()> {
+    jnats("sync")
+}
+
+#[test]
+fn the_java_client_by_a_dispatcher() -> Result<()> {
+    jnats("async")
+}
+
+fn jnats(how: &str) -> Result<()> {
+    if let Some(why) = java::missing() {
+        return skip("interop", &format!("interop: jnats, {how}: {why}"));
+    }
+    let mut command = Command::new("java");
+    command
+        .arg("-cp")
+        .arg(java::jars()?.join("*"))
+        .arg(format!("{EXAMPLES}/Jnats.java"));
+    does_what_it_says_with(&format!("jnats {how}"), command, &[how])
+}
+
 fn resource(name: &str) -> String {
     format!(
         "{}spec:
@@ -68,12 +90,17 @@ fn resource(name: &str) -> String {
     )
 }
 
-fn does_what_it_says(client: &str, mut command: Command) -> Result<()> {
+fn does_what_it_says(client: &str, command: Command) -> Result<()> {
+    does_what_it_says_with(client, command, &[])
+}
+
+fn does_what_it_says_with(client: &str, mut command: Command, more: &[&str]) -> Result<()> {
     let bus_name: String = client.chars().filter(char::is_ascii_lowercase).collect();
     LocalBus::alone_with(&resource(&bus_name), |bus| {
         command
             .arg(bus.credentials(USER)?.folder)
-            .arg(MESSAGES.to_string());
+            .arg(MESSAGES.to_string())
+            .args(more);
         let example = Example::start(client, command)?;
         example.wait_for("stored", MESSAGES / 3)?;
         let leader = bus.leader_of("DATA")?;

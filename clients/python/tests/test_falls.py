@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +18,7 @@ from harness import resources
 from harness.bus import Bus, until
 
 from svom.messaging.natsio import NatsIo
-from svom.messaging.problems import Missed, Problem
+from svom.messaging.problems import Disconnected, Missed, Problem
 
 AROUND_A_FALL = 300 if PROOF else 100
 
@@ -132,3 +134,23 @@ def test_nothing_acknowledged_is_lost(bus: Bus) -> None:
     figure("python publisher and three workers through 5 kills and a rolling restart",
            f"{len(acknowledged)} acknowledged, 0 lost, {again} handled again, {len(lost)} missed live and told, "
            f"longest publish {publisher.longest:.1f} s")  # fmt: skip
+
+
+@pytest.mark.once
+def test_a_frozen_server_is_left(bus: Bus) -> None:
+    """It answers nothing and closes nothing; the client notices, and goes on with another."""
+    problems: list[Problem] = []
+    with NatsIo.from_secret(bus.secret("producer"), validate="off") as client:
+        client.subscribe("data.vhf", lambda _: None, on_problem=problems.append)
+        client.publish("data.vhf", "before")
+        address = client.connected_to
+        assert address is not None
+        server = bus.servers()[int(address.rpartition(":")[2]) - bus.port]
+        pid = bus.pid(server)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            client.publish("data.vhf", "through another server", deadline=60)
+            assert client.connected_to != address
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert [type(one) for one in problems if not isinstance(one, Missed)][:1] == [Disconnected]

@@ -111,6 +111,19 @@ class Bus:
         self.local("start", server)
         self.wait_until_ready()
 
+    def pid(self, server: str) -> int:
+        """The process of a server."""
+        folder = str(self.state / "servers" / server)
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                except OSError:
+                    continue
+                if "nats-server" in words[0] and any(word.startswith(folder) for word in words):
+                    return int(entry.name)
+        raise AssertionError(f"{server} does not run")
+
     def apply(self, resource: str) -> None:
         self._resource.write_text(resource)
         self.local("apply", "--file", str(self._resource))

@@ -137,6 +137,11 @@ class AsyncNatsIo:
         self.check_usable()
         await self._connection.open(self._until(self._options.connect_timeout))
 
+    @property
+    def connected_to(self) -> str | None:
+        """The server that it is connected to, as HOST:PORT."""
+        return self._connection.server
+
     async def wait_until_connected(self, timeout: float) -> bool:
         """Whether there is a connection, within so many seconds."""
         self.check_usable()

@@ -91,6 +91,12 @@ class Connection:
         """The client, while there is a connection."""
         return self._client
 
+    @property
+    def server(self) -> str | None:
+        """The server that it is connected to."""
+        client = self._client
+        return None if client is None else self._server_of(client)
+
     async def open(self, deadline: float) -> TlsClient:
         """Makes the connection, or waits for it until the deadline of the loop's clock."""
         if self._client is not None:

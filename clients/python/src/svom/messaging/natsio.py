@@ -139,6 +139,11 @@ class NatsIo:
         """Connects now; the first use does it by itself."""
         self._runner.call(self._io.connect())
 
+    @property
+    def connected_to(self) -> str | None:
+        """The server that it is connected to, as HOST:PORT."""
+        return self._io.connection.server
+
     def wait_until_connected(self, timeout: float) -> bool:
         """Whether there is a connection, within so many seconds."""
         return self._runner.call(self._io.wait_until_connected(timeout))

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from harness.bus import Bus
 
-COMMAND = [sys.executable, "-m", "svom.messaging.command"]
+SCRIPT = Path(sys.executable).with_name("svom-msg")
+COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-m", "svom.messaging.command"]
 
 
 def said(*words: object, stdin: str | bytes = b"", code: int = 0, **variables: str) -> tuple[str, str]:

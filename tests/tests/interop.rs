@@ -67,7 +67,7 @@ fn the_java_client_by_a_dispatcher() -> Result<()> {
 
 fn jnats(how: &str) -> Result<()> {
     if let Some(why) = java::missing() {
-        return skip("interop", &format!("interop: jnats, {how}: {why}"));
+        return skip("interop", format!("interop: jnats, {how}: {why}"));
     }
     let mut command = Command::new("java");
     command
@@ -101,7 +101,7 @@ fn does_what_it_says_with(client: &str, mut command: Command, more: &[&str]) -> 
             .arg(bus.credentials(USER)?.folder)
             .arg(MESSAGES.to_string())
             .args(more);
-        let example = Example::start(client, command)?;
+        let mut example = Example::start(client, command)?;
         example.wait_for("stored", MESSAGES / 3)?;
         let leader = bus.leader_of("DATA")?;
         bus.kill(&leader)?;
@@ -192,9 +192,16 @@ impl Example {
     }
 
     /// Waits until it has told so many different lines of a kind.
-    fn wait_for(&self, what: &str, count: usize) -> Result<()> {
+    fn wait_for(&mut self, what: &str, count: usize) -> Result<()> {
+        let mut ended = None;
         let waited = poll::until(&format!("{count} lines {what:?}"), WITHIN, || {
-            Ok((texts_of(&self.told(), what).len() >= count).then_some(()))
+            if texts_of(&self.told(), what).len() >= count {
+                return Ok(Some(()));
+            }
+            // Looked at once more after its end: its last lines may have been on their way.
+            ensure!(ended.is_none(), "it ended with {ended:?}");
+            ended = self.process.try_wait()?;
+            Ok(None)
         });
         waited.with_context(|| {
             let told = self.told();

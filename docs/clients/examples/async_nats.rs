@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 use async_nats::jetstream::{self, AckKind, consumer::PushConsumer};
-use async_nats::{ConnectOptions, Event, HeaderMap};
+use async_nats::{ConnectOptions, Event, HeaderMap, ServerAddr};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
@@ -20,6 +20,10 @@ async fn main() -> Result<()> {
     let count: usize = arguments.next().context("say how many messages")?.parse()?;
     let key = |name: &str| read(&folder, name);
 
+    let servers = key("url")?
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<Vec<ServerAddr>, _>>()?;
     let (tell, mut refusals) = mpsc::unbounded_channel();
     let options = match key("password") {
         Ok(password) => ConnectOptions::with_user_and_password(key("username")?, password),
@@ -38,7 +42,7 @@ async fn main() -> Result<()> {
                 }
             }
         })
-        .connect(key("url")?)
+        .connect(servers.as_slice())
         .await?;
     // The domain is mandatory: without it no JetStream call is answered.
     let mut jetstream = jetstream::with_domain(client.clone(), key("jetstream-domain")?);

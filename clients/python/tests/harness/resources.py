@@ -34,8 +34,8 @@ MISSION = (
       publish: [activity.calibration, activity.infrastructure, activity.too, activity.core_program]
       subscribe: ["activity.*"]
       durables:
-        - {name: plain, queues: [activity.calibration], ackWait: 2s, maxDeliver: 3}
-        - {name: slow, queues: [activity.infrastructure], ackWait: 1s, maxDeliver: 20}
+        - {name: plain, queues: [activity.calibration], ackWait: 10s, maxDeliver: 3}
+        - {name: slow, queues: [activity.infrastructure], ackWait: 3s, maxDeliver: 20}
         - {name: shared, queues: [activity.too], ackWait: 30s, maxDeliver: 20}
         - {name: ending, queues: [activity.core_program], ackWait: 4s, maxDeliver: 20}
 """

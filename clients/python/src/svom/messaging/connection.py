@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from . import dialling
-from .dialling import TlsClient, dial, hang_up, keep
+from .dialling import TlsClient, arrived, dial, hang_up, keep
 from .errors import (
     AuthenticationError,
     ClosedError,
@@ -122,7 +122,7 @@ class Connection:
         self._interests.append(interest)
         try:
             await self._subscribe(client, interest)
-            await client.flush(_FLUSHED_WITHIN)
+            await arrived(client)
         except nats.errors.Error:
             if self._client is client:
                 self._lost(client, "it did not take a subscription")
@@ -142,7 +142,7 @@ class Connection:
         if client is not None and live is not None:
             with contextlib.suppress(nats.errors.Error):
                 await live.unsubscribe()
-                await client.flush(_FLUSHED_WITHIN)
+                await arrived(client)
 
     async def close(self) -> None:
         """Ends everything."""
@@ -200,7 +200,7 @@ class Connection:
         try:
             for interest in list(self._interests):
                 await self._subscribe(client, interest)
-            await client.flush(_FLUSHED_WITHIN)
+            await arrived(client)
         except (OSError, nats.errors.Error) as problem:
             hang_up(client)
             raise UnreachableError(f"{server} took the connection and left: {problem}") from None
@@ -214,10 +214,10 @@ class Connection:
             call()
 
     async def _subscribe(self, client: TlsClient, interest: Interest) -> None:
-        async def arrived(message: Msg) -> None:
+        async def take(message: Msg) -> None:
             interest.arrived(message)
 
-        interest.live = await client.subscribe(interest.subject, queue=interest.group, cb=arrived)
+        interest.live = await client.subscribe(interest.subject, queue=interest.group, cb=take)
 
     def _forget(self, interest: Interest) -> None:
         if interest in self._interests:

@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 
 from . import queues
 from .connection import Connection, Interest
+from .dialling import arrived
 from .errors import (
     ClosedError,
     ConnectError,
@@ -172,7 +173,7 @@ class DurableFeed:
         client = self._connection.client
         if client is not None:
             with contextlib.suppress(nats.errors.Error, OSError):
-                await client.flush()
+                await arrived(client)
 
     def tell(self, problem: Problem) -> None:
         """Tells the reader of a problem."""

@@ -129,15 +129,11 @@ class Part:
     def __post_init__(self) -> None:
         """Checks every field."""
         known = kinds(type(self))
-        for name, kind in known.items():
-            try:
-                value = kind.read(getattr(self, name))
-            except InvalidMessageError as problem:
-                raise InvalidMessageError(f"{name}: {problem}") from None
-            object.__setattr__(self, name, value)
         for name in self.extra:
             if name in known or not isinstance(name, str):
                 raise InvalidMessageError(f"extra.{name} is no further field of {type(self).__name__}")
+        # Its fields cannot be assigned to, from here either.
+        self.__dict__.update(_checked(known, self.__dict__))
 
     @classmethod
     def from_value(cls: type[PartType], value: object) -> PartType:
@@ -145,13 +141,14 @@ class Part:
         if not isinstance(value, Mapping):
             raise InvalidMessageError(f"must be an object, and is {_described(value)}")
         known = kinds(cls)
-        missing = [name for name in known if name not in value]
-        if missing:
-            raise InvalidMessageError(f"lacks {', '.join(missing)}")
-        return cls(
-            **{name: value[name] for name in known},
-            extra={name: value[name] for name in value if name not in known},
-        )
+        if not known.keys() <= value.keys():
+            raise InvalidMessageError(f"lacks {', '.join(name for name in known if name not in value)}")
+        # Every message that goes out comes by here: what is checked already is not checked again.
+        made = cls.__new__(cls)
+        made.__dict__.update(_checked(known, value))
+        further = len(value) > len(known)
+        made.__dict__["extra"] = {name: value[name] for name in value if name not in known} if further else {}
+        return made
 
     def to_value(self) -> dict[str, Any]:
         """As a JSON object: its own fields, then those it does not know."""
@@ -188,6 +185,16 @@ class MissionMessage(Part):
     def to_json(self) -> str:
         """As a JSON text."""
         return json_text.write(self.to_envelope())
+
+
+def _checked(known: Mapping[str, Kind], values: Mapping[str, Any]) -> dict[str, object]:
+    checked: dict[str, object] = {}
+    for name, kind in known.items():
+        try:
+            checked[name] = kind.read(values[name])
+        except InvalidMessageError as problem:
+            raise InvalidMessageError(f"{name}: {problem}") from None
+    return checked
 
 
 _KINDS: dict[type, Mapping[str, Kind]] = {}

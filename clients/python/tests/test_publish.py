@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import uuid
+from collections.abc import Callable, Iterable
 
 import pytest
 from conftest import SAMPLES
@@ -75,10 +76,13 @@ def test_a_message_that_is_not_looked_at_is_not_logged(svom: NatsIo, caplog: pyt
     assert caplog.text == ""
 
 
-def test_many_come_in_their_order_with_their_acknowledgements(svom: NatsIo) -> None:
+@pytest.mark.parametrize("kind", [iter, list])
+def test_many_come_in_their_order_with_their_acknowledgements(
+    svom: NatsIo, kind: Callable[[list[str]], Iterable[str]]
+) -> None:
     with svom.subscribe("data.xband") as live:
         sent = [f"number {number}" for number in range(1_000)]
-        acknowledged = svom.publish_many("data.xband", iter(sent))
+        acknowledged = svom.publish_many("data.xband", kind(sent))
         came = [next(live) for _ in sent]
     assert [one.text for one in came] == sent
     assert [one.sequence for one in came] == [one.sequence for one in acknowledged]
@@ -99,9 +103,12 @@ def test_many_from_a_generator_that_raises(svom: NatsIo) -> None:
     assert svom.publish("data.vhf", "and on").sequence
 
 
-def test_a_failure_among_many_is_told_with_the_others(svom: NatsIo) -> None:
+@pytest.mark.parametrize("kind", [iter, list])
+def test_a_failure_among_many_is_told_with_the_others(
+    svom: NatsIo, kind: Callable[[list[str | bytes]], Iterable[str | bytes]]
+) -> None:
     with pytest.raises(PublishManyError) as caught:
-        svom.publish_many("data.vhf", ["a", "b", b"x" * 2**20, "c"], in_flight=1)
+        svom.publish_many("data.vhf", kind(["a", "b", b"x" * 2**20, "c"]), in_flight=1)
     kinds = [type(one).__name__ for one in caught.value.results]
     assert kinds == ["Acknowledgement", "Acknowledgement", "TooLargeError"]
 

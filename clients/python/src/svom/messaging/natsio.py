@@ -166,9 +166,12 @@ class NatsIo:
         """Publishes messages, so many at a time; the acknowledgements are in the messages' order.
 
         `deadline` is each message's. With the first that fails no more are sent, and `PublishManyError`
-        says what became of each. `messages` is iterated over in this thread, as far as there is room.
+        says what became of each. Where `messages` is no list or tuple, it is iterated over in this thread, as
+        far as there is room.
         """
         runner = self._runner
+        if isinstance(messages, (list, tuple)):
+            return runner.call(self._io.publish_many(queue, messages, deadline=deadline, in_flight=in_flight))
         name = queues.queue(queue)
         contents = (self._io.prepared(name, message)[1] for message in messages)
         return feed(runner, lambda settled: self._io.pipeline(name, deadline, settled), contents, in_flight)

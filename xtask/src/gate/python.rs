@@ -259,6 +259,11 @@ impl Environment {
         for word in ["-p", "no:cacheprovider"].iter().chain(words) {
             pytest.argument(word);
         }
+        // What it remembers of the source would lie in the checkout.
+        pytest.env(
+            "HYPOTHESIS_STORAGE_DIRECTORY",
+            root::scratch().join("hypothesis"),
+        );
         gate.inform(&mut pytest);
         for (name, path) in programs::variables()? {
             pytest.env(name, path);

@@ -36,6 +36,13 @@ const PACKAGES: [&str; 14] = [
 /// Those that make and use a cluster from outside.
 const COMMANDS: [&str; 2] = ["k8s.io/kubernetes/cmd/kubectl", "sigs.k8s.io/kind"];
 
+/// Those of an API server that stands alone.
+const API_SERVER: [&str; 3] = [
+    "./cmd/etcd",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    "k8s.io/kubernetes/cmd/kubectl",
+];
+
 /// What containerd does without: snapshotters that the node never uses.
 const TAGS: &str = "no_aufs,no_btrfs,no_devmapper,no_zfs";
 
@@ -63,14 +70,34 @@ pub fn commands(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> 
     programs(cache, "commands", kubernetes, &COMMANDS, progress, &what)
 }
 
-fn programs(
-    cache: &Cache,
-    name: &str,
-    kubernetes: &Kubernetes,
-    packages: &[&str],
-    progress: &Progress,
-    what: &str,
-) -> Result<PathBuf> {
+/// A folder with etcd, kube-apiserver and kubectl: the one with all programs, where there is one.
+///
+/// # Errors
+/// As [`binaries`].
+pub fn api_server(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> Result<PathBuf> {
+    let Ingredients { key, .. } = ingredients(kubernetes, &PACKAGES)?;
+    let all = format!("kubernetes-{}", kubernetes.version);
+    if let Some(all) = cache.found(&all, &key) {
+        return Ok(all);
+    }
+    let what = format!("building an API server, Kubernetes {}", kubernetes.version);
+    programs(
+        cache,
+        "api-server",
+        kubernetes,
+        &API_SERVER,
+        progress,
+        &what,
+    )
+}
+
+/// What goes into programs.
+struct Ingredients {
+    flags: String,
+    key: Key,
+}
+
+fn ingredients(kubernetes: &Kubernetes, packages: &[&str]) -> Result<Ingredients> {
     let modfile = data(&kubernetes.modfile);
     let text = fs::read_to_string(&modfile)
         .with_context(|| format!("cannot read {}", modfile.display()))?;
@@ -86,6 +113,18 @@ fn programs(
         .text("modules", &text)
         .file("sums", &modfile.with_extension("sum"))?
         .folder("commands", &data("cmd"))?;
+    Ok(Ingredients { flags, key })
+}
+
+fn programs(
+    cache: &Cache,
+    name: &str,
+    kubernetes: &Kubernetes,
+    packages: &[&str],
+    progress: &Progress,
+    what: &str,
+) -> Result<PathBuf> {
+    let Ingredients { flags, key } = ingredients(kubernetes, packages)?;
     let name = format!("{name}-{}", kubernetes.version);
     cache.entry(&name, &key, progress, |folder| {
         progress.part(what, |part| {

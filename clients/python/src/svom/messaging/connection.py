@@ -18,8 +18,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from . import dialling
-from .dialling import TlsClient, arrived, dial, hang_up, keep
+from .dialling import TlsClient, all_hung_up, arrived, dial, hang_up, keep
 from .errors import (
     AuthenticationError,
     ClosedError,
@@ -155,7 +154,8 @@ class Connection:
         client, self._client = self._client, None
         self._up.set()
         if client is not None:
-            await asyncio.wait({hang_up(client)}, timeout=dialling.ANSWERS_WITHIN)
+            hang_up(client)
+        await all_hung_up()
 
     async def _first(self, deadline: float) -> None:
         """Rounds over the servers, until one takes us, all that answer refuse, or time is up."""

@@ -122,6 +122,14 @@ def hang_up(client: Client) -> asyncio.Task[None]:
     return keep(asyncio.get_running_loop().create_task(_close(client)))
 
 
+async def all_hung_up() -> None:
+    """Returns when every client of this loop is closed: a loop that ends before they are complains."""
+    loop = asyncio.get_running_loop()
+    tasks = {task for task in _running if task.get_loop() is loop}
+    if tasks:
+        await asyncio.wait(tasks, timeout=ANSWERS_WITHIN)
+
+
 async def _close(client: Client) -> None:
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), ANSWERS_WITHIN)

@@ -12,6 +12,7 @@ mod operator;
 mod paired;
 mod plan;
 mod publish;
+mod python;
 mod resources;
 mod row;
 mod setting;
@@ -35,6 +36,7 @@ const BENCHES: [Bench; 7] = [
     up::BENCH,
     change::BENCH,
     publish::BENCH,
+    python::BENCH,
 ];
 
 /// Measures, each figure beside its control in the same run.

@@ -29,13 +29,31 @@ pub struct Row {
     pub paired: Paired,
 }
 
-/// What a subject is to keep to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Goal {
-    /// The median, at most.
-    pub at_most: f64,
-    /// Whether it does.
-    pub reached: bool,
+/// What a subject is to keep to: the limit of a median, and whether it does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "goal")]
+pub enum Goal {
+    /// The subject's own.
+    AtMost {
+        /// The most.
+        limit: f64,
+        /// Whether it is kept to.
+        reached: bool,
+    },
+    /// Of subject to control.
+    RatioAtMost {
+        /// The most.
+        limit: f64,
+        /// Whether it is kept to.
+        reached: bool,
+    },
+    /// Of subject to control.
+    RatioAtLeast {
+        /// The least.
+        limit: f64,
+        /// Whether it is kept to.
+        reached: bool,
+    },
 }
 
 impl Row {
@@ -51,8 +69,28 @@ impl Row {
 
     /// The same with a goal.
     pub fn with_goal(mut self, at_most: f64) -> Self {
-        let reached = self.paired.subject.median <= at_most;
-        self.goal = Some(Goal { at_most, reached });
+        self.goal = Some(Goal::AtMost {
+            limit: at_most,
+            reached: self.paired.subject.median <= at_most,
+        });
+        self
+    }
+
+    /// The same with a goal for the ratio.
+    pub fn with_ratio_at_most(mut self, limit: f64) -> Self {
+        self.goal = Some(Goal::RatioAtMost {
+            limit,
+            reached: self.paired.ratio.median <= limit,
+        });
+        self
+    }
+
+    /// The same with a goal for the ratio.
+    pub fn with_ratio_at_least(mut self, limit: f64) -> Self {
+        self.goal = Some(Goal::RatioAtLeast {
+            limit,
+            reached: self.paired.ratio.median >= limit,
+        });
         self
     }
 }

@@ -67,8 +67,13 @@ fn cells(row: &Row) -> [String; HEAD.len()] {
 }
 
 fn goal(goal: &Goal) -> String {
-    let word = if goal.reached { "yes" } else { "no" };
-    format!("at most {}: {word}", number(goal.at_most))
+    let (what, limit, reached) = match *goal {
+        Goal::AtMost { limit, reached } => ("at most", limit, reached),
+        Goal::RatioAtMost { limit, reached } => ("ratio at most", limit, reached),
+        Goal::RatioAtLeast { limit, reached } => ("ratio at least", limit, reached),
+    };
+    let word = if reached { "yes" } else { "no" };
+    format!("{what} {}: {word}", number(limit))
 }
 
 fn range(spread: Spread) -> String {
@@ -121,13 +126,17 @@ mod tests {
             ),
             Row::new("writes", "bytes", paired(&[(0.0, 0.0, 0.0)])).with_goal(0.0),
             Row::new("memory", "MiB", paired(&[(13.0, 2.0, 2.0)])).with_goal(12.0),
+            Row::new("rate", "per s", paired(&[(19.0, 20.0, 20.0)])).with_ratio_at_least(0.9),
+            Row::new("delay", "ms", paired(&[(2.0, 1.0, 1.0)])).with_ratio_at_most(1.1),
         ];
         expect![[r#"
-            | what                         | unit  | subject             | goal             | control             | ratio                     | control to itself     | rounds |
-            | ---------------------------- | ----- | ------------------- | ---------------- | ------------------- | ------------------------- | --------------------- | ------ |
-            | publish, against one account | ms    | 1.17 (1.10 to 1.23) |                  | 1117 (1000 to 1234) | 0.0010 (0.0010 to 0.0011) | 0.995 (0.990 to 1.00) | 2      |
-            | writes                       | bytes | 0                   | at most 0: yes   | 0                   | -                         | -                     | 1      |
-            | memory                       | MiB   | 13.0                | at most 12.0: no | 2.00                | 6.50                      | 1.00                  | 1      |
+            | what                         | unit  | subject             | goal                      | control             | ratio                     | control to itself     | rounds |
+            | ---------------------------- | ----- | ------------------- | ------------------------- | ------------------- | ------------------------- | --------------------- | ------ |
+            | publish, against one account | ms    | 1.17 (1.10 to 1.23) |                           | 1117 (1000 to 1234) | 0.0010 (0.0010 to 0.0011) | 0.995 (0.990 to 1.00) | 2      |
+            | writes                       | bytes | 0                   | at most 0: yes            | 0                   | -                         | -                     | 1      |
+            | memory                       | MiB   | 13.0                | at most 12.0: no          | 2.00                | 6.50                      | 1.00                  | 1      |
+            | rate                         | per s | 19.0                | ratio at least 0.900: yes | 20.0                | 0.950                     | 1.00                  | 1      |
+            | delay                        | ms    | 2.00                | ratio at most 1.10: no    | 1.00                | 2.00                      | 1.00                  | 1      |
         "#]].assert_eq(&text(&rows));
     }
 }

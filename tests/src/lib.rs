@@ -12,6 +12,7 @@ pub mod bus;
 pub mod client;
 pub mod command;
 pub mod generated;
+pub mod java;
 pub mod load;
 pub mod local;
 pub mod poll;

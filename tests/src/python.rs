@@ -65,7 +65,11 @@ fn install(folder: &Path, requirements: &str, options: &[&str]) -> Result<()> {
     run(&mut pip).map(|_| ())
 }
 
-fn cache() -> Result<PathBuf> {
+/// Folder for what is kept between runs, outside the checkout.
+///
+/// # Errors
+/// When there is no home folder.
+pub fn cache() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env::var_os("HOME").context("HOME is not set")?).join(".cache"),

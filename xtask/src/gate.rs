@@ -18,6 +18,7 @@ mod deny;
 pub mod libtest;
 mod notes;
 mod programs;
+mod python;
 pub mod step;
 mod tools;
 
@@ -76,7 +77,7 @@ impl Gate {
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 13] = [
+const STEPS: [(&str, Run); 14] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -84,6 +85,7 @@ const STEPS: [(&str, Run); 13] = [
     ("cargo-deny", |gate| deny::run(&gate.notes)),
     ("programs", |_| programs::build_all()),
     ("tests", tests),
+    ("python", python::run),
     ("installation", |_| installation()),
     ("status", |_| go_tests("status", "go.mod")),
     ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),

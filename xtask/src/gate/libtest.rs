@@ -100,9 +100,30 @@ pub fn go_line(line: &str) -> Option<Tally> {
     }
 }
 
+/// The line with which pytest ends: `1 failed, 12 passed, 2 skipped in 3.20s`.
+pub fn pytest_line(line: &str) -> Option<Tally> {
+    let (counts, took) = line.rsplit_once(" in ")?;
+    if !took.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let mut tally = Tally::default();
+    for count in counts.split(", ") {
+        let (number, what) = count.split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        match what {
+            "passed" | "xfailed" => tally.passed += number,
+            "failed" | "error" | "errors" | "xpassed" => tally.failed += number,
+            "skipped" => tally.skipped += number,
+            "deselected" | "warning" | "warnings" => {}
+            _ => return None,
+        }
+    }
+    Some(tally)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Tally, go_line, rust_line};
+    use super::{Tally, go_line, pytest_line, rust_line};
 
     fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
         Tally {
@@ -144,6 +165,23 @@ mod tests {
         ];
         for (line, expected) in cases {
             assert_eq!(go_line(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn python_tests_are_counted_by_their_last_line() {
+        let cases = [
+            ("12 passed in 0.31s", Some(tally(12, 0, 0))),
+            (
+                "2 failed, 105 passed, 3 skipped, 1 warning, 1 error in 279.11s (0:04:39)",
+                Some(tally(105, 3, 3)),
+            ),
+            ("9 passed, 4 deselected in 1.00s", Some(tally(9, 0, 0))),
+            ("a test says: 3 passed in vain", None),
+            ("no tests ran in 0.01s", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(pytest_line(line), expected, "{line}");
         }
     }
 

@@ -119,16 +119,19 @@ fn one_round(idle: Duration) -> Result<[Process; 3]> {
 }
 
 /// What the system tells of a process.
-struct Process {
+pub struct Process {
     resident: f64,
-    anonymous: f64,
-    file: f64,
+    /// Memory of its own, MiB.
+    pub anonymous: f64,
+    /// Memory that is the program's file, MiB.
+    pub file: f64,
     written: f64,
     processor: f64,
 }
 
 impl Process {
-    fn read(id: u32) -> Result<Self> {
+    /// Reads it.
+    pub fn read(id: u32) -> Result<Self> {
         let text = |name: &str| {
             let path = format!("/proc/{id}/{name}");
             fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))

@@ -4,9 +4,11 @@
 //! beside its figure and fails nothing.
 
 mod bare;
+mod bare_controller;
 mod change;
 mod idle;
 mod machine;
+mod operator;
 mod paired;
 mod plan;
 mod publish;
@@ -25,10 +27,11 @@ use paired::Rounds;
 use row::{Bench, Row};
 
 /// Every bench. Rows come out in this order.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     machine::BENCH,
     plan::BENCH,
     idle::BENCH,
+    operator::BENCH,
     up::BENCH,
     change::BENCH,
     publish::BENCH,
@@ -62,6 +65,12 @@ enum Hidden {
     /// Waits for a signal: the control of a runner that has nothing to do
     #[command(hide = true)]
     Wait,
+    /// Looks after nothing: the control of an operator that has nothing to do
+    #[command(hide = true)]
+    BareController {
+        /// Where the resources are
+        namespace: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -75,8 +84,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
-    if let Some(Hidden::Wait) = cli.hidden {
-        return idle::wait();
+    match &cli.hidden {
+        Some(Hidden::Wait) => return idle::wait(),
+        Some(Hidden::BareController { namespace }) => return bare_controller::run(namespace),
+        None => {}
     }
     let rows = measure(cli)?;
     match cli.output {

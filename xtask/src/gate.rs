@@ -76,7 +76,7 @@ impl Gate {
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 11] = [
+const STEPS: [(&str, Run); 13] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -84,6 +84,8 @@ const STEPS: [(&str, Run); 11] = [
     ("cargo-deny", |gate| deny::run(&gate.notes)),
     ("programs", |_| programs::build_all()),
     ("tests", tests),
+    ("installation", |_| installation()),
+    ("status", |_| go_tests("status", "go.mod")),
     ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
     ("cluster", cluster::run),
     ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),
@@ -183,24 +185,41 @@ fn clippy() -> anyhow::Result<Tally> {
 }
 
 fn tests(gate: &Gate) -> anyhow::Result<Tally> {
-    // Where this step is run alone, they may not be there yet.
-    programs::build_all()?;
     let mut tool = Tool::cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
     for word in ["--exclude", cluster::PACKAGE] {
         tool.argument(word);
     }
     gate.inform(&mut tool);
-    for (name, path) in programs::variables()? {
-        tool.env(name, path);
-    }
+    name_programs(&mut tool)?;
     count(tool, rust_line, &mut std::io::stdout())
 }
 
-/// The tests of a Go module below `tests/`, with the modules of one of its modfiles.
+/// Tells a test program where the programs are that it runs.
+fn name_programs(tool: &mut Tool) -> anyhow::Result<()> {
+    // Where a step is run alone, they may not be there yet.
+    programs::build_all()?;
+    for (name, path) in programs::variables()? {
+        tool.env(name, path);
+    }
+    Ok(())
+}
+
+/// The manifests and the chart, rendered and read as the API server reads them.
+fn installation() -> anyhow::Result<Tally> {
+    let mut tool = go_test("install", "go.mod");
+    name_programs(&mut tool)?;
+    count(tool, go_line, &mut std::io::stdout())
+}
+
 fn go_tests(module: &str, modules: &str) -> anyhow::Result<Tally> {
+    count(go_test(module, modules), go_line, &mut std::io::stdout())
+}
+
+/// The tests of a Go module below `tests/`, with the modules of one of its modfiles.
+fn go_test(module: &str, modules: &str) -> Tool {
     let folder: PathBuf = root::checkout().join("tests").join(module);
     let modules = format!("-modfile={modules}");
     let mut tool = Tool::new("go", ["test", &modules, "-count=1", "-v", "./..."]);
     tool.folder(folder);
-    count(tool, go_line, &mut std::io::stdout())
+    tool
 }

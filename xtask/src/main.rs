@@ -21,7 +21,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes the files that are made from the source: the CRD, the chart's copy of it, the reference
+    /// Writes the files that are made from the source: the CRD, the chart's copy of it, the Roles, pages
     Generate {
         /// Writes nothing; fails with the names of the files that differ
         #[arg(long)]

@@ -34,10 +34,10 @@ use crate::Valid;
 use crate::valid::Issuer;
 use labels::Component;
 
-pub use identity::{Identity, Ownership, foreign_claim, ours};
+pub use identity::{Identity, Ownership, foreign_claim, labelled_otherwise, ours};
 pub use in_force::InForce;
 pub use objects::{Object, Objects, around, no_longer_wanted, objects};
-pub use settings::{Settings, settings};
+pub use settings::{External, Settings, settings};
 pub use topology::{
     CLIENT_PORT, MONITOR_PORT, Outside, Place, ROUTE_PORT, external_url, outside, topology,
 };

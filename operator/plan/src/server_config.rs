@@ -127,6 +127,7 @@ fn written(
     let around = Around {
         valid,
         topology,
+        material,
         keys,
     };
     let mut problems = Vec::new();
@@ -150,6 +151,7 @@ fn written(
 struct Around<'a> {
     valid: &'a Valid,
     topology: &'a Topology,
+    material: &'a Material,
     keys: &'a OperatorKeys,
 }
 

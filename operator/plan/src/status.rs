@@ -111,6 +111,10 @@ pub struct Findings {
     pub failures: Vec<String>,
     /// Changes that wait because the resource is paused.
     pub waiting: Vec<Change>,
+    /// Whether nothing was ever in force.
+    pub is_first: bool,
+    /// Objects of somebody else that stand in the way, in words that say what to do.
+    pub in_the_way: Vec<String>,
 }
 
 /// What does not depend on the moment.
@@ -120,8 +124,12 @@ pub struct Setting<'a> {
     pub valid: &'a Valid,
     /// The generation that was asked for last.
     pub generation: i64,
+    /// What finds the servers, where something but the resource itself does.
+    pub selector: Option<String>,
     /// Where clients connect from inside.
     pub internal: String,
+    /// Where clients connect from outside, where that is known.
+    pub external: Option<String>,
     /// Where the authority's certificate lies.
     pub ca: String,
     /// Where each user's credentials lie.
@@ -143,11 +151,11 @@ pub fn status(setting: &Setting<'_>, findings: &Findings) -> SvomMessagingStatus
         conditions: conditions::conditions(setting, findings),
         replicas: Some(setting.valid.replicas.into()),
         ready_replicas: i32::try_from(ready).ok(),
-        selector: None,
+        selector: setting.selector.clone(),
         version: lowest_version(&findings.servers),
         endpoints: Some(Endpoints {
             internal: Some(setting.internal.clone()),
-            external: None,
+            external: setting.external.clone(),
             ca_secret: Some(setting.ca.clone()),
         }),
         servers: findings.servers.iter().map(server).collect(),
@@ -170,6 +178,48 @@ pub fn status(setting: &Setting<'_>, findings: &Findings) -> SvomMessagingStatus
             before.and_then(|b| b.data_path.as_ref()),
             findings.now,
         )),
+    }
+}
+
+/// The status of a resource that nothing can be made of, and of which nothing is in force.
+pub fn unusable(
+    problems: &[Problem],
+    generation: i64,
+    before: Option<&SvomMessagingStatus>,
+    now: UnixSeconds,
+) -> SvomMessagingStatus {
+    SvomMessagingStatus {
+        observed_generation: generation,
+        conditions: conditions::unusable(problems, generation, before, now),
+        ..SvomMessagingStatus::default()
+    }
+}
+
+/// The status told before, with the word that something is being done for this generation.
+pub fn announced(
+    before: SvomMessagingStatus,
+    generation: i64,
+    what: &str,
+    now: UnixSeconds,
+) -> SvomMessagingStatus {
+    SvomMessagingStatus {
+        observed_generation: generation,
+        conditions: conditions::announced(&before, generation, what, now),
+        ..before
+    }
+}
+
+/// The status told before, with what kept its work from coming to an end.
+pub fn failed(
+    before: SvomMessagingStatus,
+    generation: i64,
+    why: &str,
+    now: UnixSeconds,
+) -> SvomMessagingStatus {
+    SvomMessagingStatus {
+        observed_generation: generation,
+        conditions: conditions::failed(&before, generation, why, now),
+        ..before
     }
 }
 

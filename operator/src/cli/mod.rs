@@ -3,11 +3,13 @@
 mod check;
 mod local;
 mod plan;
+mod run;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::kubernetes::recipe::Recipe;
 use crate::table;
 
 /// The command line.
@@ -39,6 +41,13 @@ enum Command {
     /// Run the bus on this machine.
     #[command(subcommand)]
     Local(local::LocalCommand),
+    /// Look after the buses of a Kubernetes cluster: the operator's own process.
+    #[command(
+        after_help = "Example:\n  svom-messaging run --namespace svom --namespace svom-tests --log json\n\n\
+        Of several processes that name the same Lease one acts; the others wait until it has ended, or has not \
+        renewed the Lease for 15 seconds."
+    )]
+    Run(run::RunArgs),
 }
 
 /// How to print.
@@ -81,6 +90,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Local(command) => local::run(command),
+        Command::Run(args) => run::run(args, Recipe::new),
     };
     match done {
         Ok(code) => code,

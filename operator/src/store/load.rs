@@ -1,21 +1,90 @@
 //! From files to [`Material`].
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use svom_plan::credentials::{self, Brought};
+use svom_plan::credentials;
 use svom_plan::material::{
-    Authority, AuthorityName, CertificateAndKey, Credential, LeafName, Material, Nkey, split_pem,
+    Authority, AuthorityName, Credential, LeafName, Material, Nkey, OperatorKeys, split_pem,
 };
 use svom_plan::topology::Topology;
-use svom_plan::valid::{Authentication, Issuer, User, UserName};
-use svom_plan::{Problem, Secret, Valid, pki};
+use svom_plan::valid::{Authentication, UserName};
+use svom_plan::{Secret, Valid};
 use zeroize::Zeroizing;
 
+use super::kept::{Kept, Keys, read};
 use super::{FileError, Store, StoreError, files, items};
 use crate::mint;
 
-type Keys = BTreeMap<String, Zeroizing<Vec<u8>>>;
+impl Kept for Store {
+    type Error = StoreError;
+
+    fn operator(&self) -> Result<Option<OperatorKeys>, StoreError> {
+        let Some(bytes) = self.secret(items::OPERATOR)? else {
+            return Ok(None);
+        };
+        let keys = items::operator(&bytes).ok_or_else(|| {
+            self.damaged(
+                items::OPERATOR,
+                "all servers have to be restarted after that",
+            )
+        })?;
+        Ok(Some(keys))
+    }
+
+    fn authority(&self, name: AuthorityName) -> Result<Option<Authority>, StoreError> {
+        Ok(self.managed_authority(name)?)
+    }
+
+    fn leaf(&self, name: &LeafName) -> Result<Option<(String, Secret)>, StoreError> {
+        let text = self.secret_text(&items::leaf(name))?;
+        let parts = text.as_deref().and_then(|text| split_pem(text));
+        Ok(parts.map(|(chain, key)| (chain.to_owned(), key)))
+    }
+
+    fn generated(
+        &self,
+        user: &UserName,
+        authentication: Authentication,
+    ) -> Result<Option<Credential>, StoreError> {
+        Ok(self.generated_credential(user, authentication)?)
+    }
+
+    fn trace(
+        &self,
+        user: &UserName,
+        authentication: Authentication,
+    ) -> Result<Option<String>, StoreError> {
+        let file = match authentication {
+            Authentication::Password => items::hash(user),
+            Authentication::Nkey => items::nkey_public(user),
+        };
+        self.plain_text(&file)
+    }
+
+    fn hash(&self, user: &UserName) -> Result<Option<String>, StoreError> {
+        self.plain_text(&items::hash(user))
+    }
+
+    fn stand_in(&self, user: &UserName) -> Result<Option<Nkey>, StoreError> {
+        // Only the servers know it, so a damaged one counts as none.
+        let seed = self.secret_text(&items::stand_in(user))?;
+        Ok(seed.and_then(|seed| credentials::nkey_of_seed(&seed)))
+    }
+
+    fn brought(&self, secret: &str, keys: &[&str]) -> Result<Option<Keys>, StoreError> {
+        let Some(folder) = &self.brought else {
+            return Ok(None);
+        };
+        let mut found = Keys::new();
+        for key in keys {
+            let path: PathBuf = folder.join(Path::new(secret)).join(key);
+            if let Some(bytes) = files::read_brought(&path)? {
+                found.insert((*key).to_owned(), bytes);
+            }
+        }
+        Ok((!found.is_empty()).then_some(found))
+    }
+}
 
 impl Store {
     /// Reads every secret that the resource asks for. What is not there yet is left out; what is
@@ -25,46 +94,7 @@ impl Store {
     /// A file cannot be read, is damaged and cannot be made anew without clients noticing, or what
     /// a person brought does not fit.
     pub fn load(&self, valid: &Valid, topology: &Topology) -> Result<Material, StoreError> {
-        let mut problems = Vec::new();
-        let mut material = Material::default();
-        if let Some(bytes) = self.secret(items::OPERATOR)? {
-            let keys = items::operator(&bytes).ok_or_else(|| {
-                self.damaged(
-                    items::OPERATOR,
-                    "all servers have to be restarted after that",
-                )
-            })?;
-            material.operator = Some(keys);
-        }
-        for name in [AuthorityName::Clients, AuthorityName::Routes] {
-            let authority = match (&valid.tls.issuer, name) {
-                (Issuer::Brought { secret }, AuthorityName::Clients) => {
-                    self.brought_authority(secret, &mut problems)?
-                }
-                _ => self.managed_authority(name)?,
-            };
-            if let Some(authority) = authority {
-                material.authorities.insert(name, authority);
-            }
-        }
-        for name in pki::leaves(valid, topology) {
-            let signer = material.authorities.get(&pki::signer(&name));
-            if let Some(leaf) = self.leaf(&name, signer)? {
-                material.leaves.insert(name, leaf);
-            }
-        }
-        let salt_key = material.operator.as_ref().map(|keys| &keys.salt_key);
-        for (name, user) in &valid.users {
-            if let Some(credential) = self.credential(name, user, salt_key, &mut problems)? {
-                material.users.insert(name.clone(), credential);
-            }
-        }
-        if problems.is_empty() {
-            Ok(material)
-        } else {
-            problems.sort();
-            Err(StoreError::Problems(problems))
-        }
+        read(self, valid, topology)
     }
 
     fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
@@ -77,6 +107,12 @@ impl Store {
             Zeroizing::new(std::str::from_utf8(&bytes).unwrap_or_default().to_owned())
         };
         Ok(self.secret(name)?.map(text))
+    }
+
+    /// What is no secret, as a hash or a public key.
+    fn plain_text(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let text = self.secret_text(name)?;
+        Ok(text.map(|text| text.as_str().to_owned()))
     }
 
     fn damaged(&self, name: &str, price: &str) -> FileError {
@@ -130,62 +166,6 @@ impl Store {
         }
     }
 
-    /// A certificate of ours; a damaged one counts as none, since another is made in its place.
-    fn leaf(
-        &self,
-        name: &LeafName,
-        signer: Option<&Authority>,
-    ) -> Result<Option<CertificateAndKey>, FileError> {
-        let (Some(text), Some(signer)) = (self.secret_text(&items::leaf(name))?, signer) else {
-            return Ok(None);
-        };
-        Ok(split_pem(&text).and_then(|(chain, key)| mint::leaf(chain, &key, signer).ok()))
-    }
-
-    fn credential(
-        &self,
-        name: &UserName,
-        user: &User,
-        salt_key: Option<&Secret>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Option<Credential>, FileError> {
-        let found = match &user.secret {
-            Some(secret) => self.brought_credential(name, user.authentication, secret, problems)?,
-            None => self.generated_credential(name, user.authentication)?,
-        };
-        if let (Some(found), None) = (&found, &user.secret) {
-            let trace = match user.authentication {
-                Authentication::Password => items::hash(name),
-                Authentication::Nkey => items::nkey_public(name),
-            };
-            let trace = self.secret_text(&trace)?.unwrap_or_default();
-            take(
-                credentials::check_trace(name, found, &trace, salt_key),
-                problems,
-            );
-        }
-        Ok(match found {
-            Some(Credential::Password {
-                password, brought, ..
-            }) => {
-                let hash = self.secret_text(&items::hash(name))?;
-                let hash = hash.map(|hash| hash.as_str().to_owned());
-                Some(Credential::Password {
-                    password,
-                    brought,
-                    hash,
-                })
-            }
-            Some(Credential::Nkey { own, .. }) if own.seed.is_none() => {
-                // Only the servers know it, so a damaged one counts as none.
-                let stand_in = self.secret_text(&items::stand_in(name))?;
-                let stand_in = stand_in.and_then(|seed| credentials::nkey_of_seed(&seed));
-                Some(Credential::Nkey { own, stand_in })
-            }
-            other => other,
-        })
-    }
-
     fn generated_credential(
         &self,
         name: &UserName,
@@ -205,59 +185,6 @@ impl Store {
         read.map(Some)
             .ok_or_else(|| self.damaged(&file, &format!("user {name} then needs the new one")))
     }
-
-    fn brought_credential(
-        &self,
-        user: &UserName,
-        authentication: Authentication,
-        secret: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Option<Credential>, FileError> {
-        let Some(keys) = self.brought(secret, &credentials::KEYS)? else {
-            return Ok(None);
-        };
-        let found = Brought {
-            user,
-            authentication,
-            secret,
-            keys: &keys,
-        };
-        Ok(take(credentials::brought(&found), problems))
-    }
-
-    fn brought_authority(
-        &self,
-        secret: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Option<Authority>, FileError> {
-        let Some(keys) = self.brought(secret, &pki::BROUGHT_KEYS)? else {
-            return Ok(None);
-        };
-        let authority = pki::brought_authority(secret, &keys).and_then(|parts| {
-            mint::brought_authority(&parts)
-                .map_err(|error| pki::brought_unfit(secret, &error.to_string()))
-        });
-        Ok(take(authority, problems))
-    }
-
-    /// The keys of a brought Secret; `None` where none of them is there.
-    fn brought(&self, secret: &str, keys: &[&str]) -> Result<Option<Keys>, FileError> {
-        let Some(folder) = &self.brought else {
-            return Ok(None);
-        };
-        let mut found = Keys::new();
-        for key in keys {
-            let path: PathBuf = folder.join(Path::new(secret)).join(key);
-            if let Some(bytes) = files::read_brought(&path)? {
-                found.insert((*key).to_owned(), bytes);
-            }
-        }
-        Ok((!found.is_empty()).then_some(found))
-    }
-}
-
-fn take<T>(found: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    found.map_err(|problem| problems.push(problem)).ok()
 }
 
 fn generated_password(password: Secret) -> Credential {

@@ -16,6 +16,7 @@ pub(crate) mod fixtures;
 mod folder;
 mod handouts;
 mod items;
+pub mod kept;
 mod load;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,12 @@ pub enum StoreError {
     /// What was made does not satisfy the plan, which would ask for it for ever.
     #[error("made anew, and still asked for: {0}; set the clock, or report this")]
     StillWanted(String),
+}
+
+impl From<Vec<Problem>> for StoreError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
 }
 
 fn lines(problems: &[Problem]) -> String {

@@ -148,6 +148,12 @@ impl Cache {
         Ok(whole)
     }
 
+    /// The entry's folder, where it is there.
+    pub fn found(&self, name: &str, key: &Key) -> Option<PathBuf> {
+        let whole = self.folder.join(format!("{name}-{}", key.short()));
+        whole.exists().then_some(whole)
+    }
+
     /// Waits until no other run makes the entry. The lock file's time tells when it was last used.
     fn lock(&self, whole: &Path, progress: &Progress) -> Result<File> {
         let path = with_suffix(whole, ".lock");

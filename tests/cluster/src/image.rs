@@ -17,7 +17,7 @@ mod node;
 mod preload;
 mod root;
 
-pub use binaries::{binaries, commands};
+pub use binaries::{api_server, binaries, commands};
 pub use node::{NodeImage, node};
 pub use root::root;
 

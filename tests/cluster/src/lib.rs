@@ -5,6 +5,7 @@
 //! root. Out: a cluster, its kubeconfig, its faults; or one line that says why there can be none.
 
 pub mod agent;
+pub mod api_server;
 pub mod archive;
 pub mod cache;
 pub mod cli;

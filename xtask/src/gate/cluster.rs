@@ -4,9 +4,9 @@
 //! their tests and say why; a cluster that does not come up is a failure, and so is one that does not
 //! go away.
 
-use super::Gate;
 use super::libtest::{Tally, rust_line};
 use super::step::{Tool, count};
+use super::{Gate, name_programs};
 use crate::cluster::program;
 
 /// The package of these suites.
@@ -20,12 +20,13 @@ pub fn run(gate: &Gate) -> anyhow::Result<Tally> {
     let this = std::process::id().to_string();
     let name = format!("gate-{this}");
     let mut tally = Tally::default();
+    let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast", "--package", PACKAGE]);
+    gate.inform(&mut tests);
+    name_programs(&mut tests)?;
     let up = program(&["up", "--name", &name, "--owner", &this]).code()?;
     if !matches!(up, 0 | SKIPPED) {
         return Ok(Tally::FAILED);
     }
-    let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast", "--package", PACKAGE]);
-    gate.inform(&mut tests);
     if up == 0 {
         tests.env("SVOM_TEST_CLUSTER", &name);
     }

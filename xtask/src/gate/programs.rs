@@ -1,5 +1,5 @@
-//! Programs that the tests run: nats-server and the `nats` command, of the versions that the project
-//! pins, built by Go's own client and kept outside the checkout.
+//! Programs that the tests run: nats-server, the `nats` command and helm, of the versions that the
+//! project pins, built by Go's own client and kept outside the checkout.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: [Program; 2] = [
+const PROGRAMS: [Program; 3] = [
     Program {
         name: "nats-server",
         variable: "SVOM_NATS_SERVER",
@@ -32,6 +32,12 @@ const PROGRAMS: [Program; 2] = [
         variable: "SVOM_NATS_COMMAND",
         module: "tests/nats-command",
         package: "github.com/nats-io/natscli/nats",
+    },
+    Program {
+        name: "helm",
+        variable: "SVOM_HELM",
+        module: "tests/helm",
+        package: "helm.sh/helm/v4/cmd/helm",
     },
 ];
 

@@ -1,14 +1,17 @@
 //! The chart's copy of the CustomResourceDefinition.
 //!
 //! It is a template and not a file under `crds/`, since Helm installs those once and never updates
-//! them. It is kept when the release is uninstalled: with the definition every resource would go.
+//! them. It is kept when the release is uninstalled, or installs it no more: with the definition every
+//! resource would go.
 
 use anyhow::{Context, ensure};
 
+const SWITCH: &str = "{{- if .Values.crd.install }}\n";
+const END: &str = "{{- end }}\n";
 const NAME: &str = "metadata:\n  name: ";
 const KEPT: &str = "metadata:\n  annotations:\n    helm.sh/resource-policy: keep\n  name: ";
 
-/// The definition as a Helm template that renders to the same definition.
+/// The definition as a Helm template that renders to the same definition, where it is wanted.
 pub fn template(crd: &str) -> anyhow::Result<String> {
     ensure!(
         !crd.contains("{{"),
@@ -17,7 +20,7 @@ pub fn template(crd: &str) -> anyhow::Result<String> {
     let (before, after) = crd
         .split_once(NAME)
         .context("the definition's metadata does not begin with its name")?;
-    Ok(format!("{before}{KEPT}{after}"))
+    Ok(format!("{SWITCH}{before}{KEPT}{after}{END}"))
 }
 
 #[cfg(test)]
@@ -28,7 +31,8 @@ mod tests {
     fn the_definition_outlives_its_release() {
         assert_eq!(
             template("kind: X\nmetadata:\n  name: x\nspec: {}\n").unwrap(),
-            "kind: X\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n  name: x\nspec: {}\n"
+            "{{- if .Values.crd.install }}\nkind: X\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n  \
+             name: x\nspec: {}\n{{- end }}\n"
         );
     }
 

@@ -36,7 +36,7 @@ struct Note {
     bad: &'static str,
 }
 
-const NOTES: [Note; 11] = [
+const NOTES: [Note; 12] = [
     Note {
         command: "svom-messaging crd",
         example: "svom-messaging crd",
@@ -102,6 +102,12 @@ const NOTES: [Note; 11] = [
         example: "svom-messaging local down",
         good: "the bus is stopped, and with --delete its folder is gone",
         bad: "no bus runs in the folder, or the folder cannot be deleted",
+    },
+    Note {
+        command: "svom-messaging run",
+        example: "svom-messaging run --namespace svom --log json",
+        good: "it was ended by a signal, and gave the Lease back",
+        bad: "no API server is known, or the address to listen on is not to be had; whatever goes wrong later is told in the log, and tried again",
     },
 ];
 

@@ -124,7 +124,8 @@ pub(super) fn annotation<'a>(object: &'a ObjectMeta, key: &str) -> Option<&'a St
     object.annotations.as_ref()?.get(key)
 }
 
-pub(super) fn labelled_otherwise(object: &ObjectMeta, identity: &Identity) -> Option<String> {
+/// Why an object is not of this bus by its labels alone; `None` where it is.
+pub fn labelled_otherwise(object: &ObjectMeta, identity: &Identity) -> Option<String> {
     let label = |key| object.labels.as_ref()?.get(key).map(String::as_str);
     if label(MANAGED_BY) != Some(MANAGER) {
         return Some(format!("it has not the label {MANAGED_BY}={MANAGER}"));

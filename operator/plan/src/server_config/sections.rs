@@ -7,8 +7,10 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::Around;
+use crate::material::{AuthorityName, LeafName, Material};
 use crate::names;
 use crate::topology::Server;
 use crate::valid::Sync;
@@ -57,11 +59,21 @@ pub(super) struct Config<'a> {
     logfile_size_limit: Option<u64>,
     max_payload: u64,
     port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_metadata: Option<Metadata>,
     /// Not on the command line: a reload forgets it there and is refused, since JetStream in a cluster
     /// wants a name.
     server_name: &'a str,
     system_account: &'static str,
     tls: Tls<'a>,
+}
+
+/// What a server tells of itself in the system account, and nobody else.
+#[derive(Serialize)]
+struct Metadata {
+    /// Digest of the certificates, keys and authorities that lie beside the configuration. With it the
+    /// configuration's own digest tells that a server has read those too: they are read when it is.
+    certificates: String,
 }
 
 #[derive(Serialize)]
@@ -124,6 +136,7 @@ pub(super) fn config<'a>(around: &Around<'a>, server: &'a Server) -> Config<'a> 
         logfile_size_limit: files.log.is_some().then_some(LOG_BYTES),
         max_payload: MAX_PAYLOAD,
         port: server.client_port,
+        server_metadata: certificates(around, server).map(|certificates| Metadata { certificates }),
         server_name: &server.name,
         system_account: names::SYSTEM_ACCOUNT,
         tls: Tls {
@@ -134,6 +147,29 @@ pub(super) fn config<'a>(around: &Around<'a>, server: &'a Server) -> Config<'a> 
             verify,
         },
     }
+}
+
+/// `None` before all of them are made.
+fn certificates(around: &Around<'_>, server: &Server) -> Option<String> {
+    let Material {
+        authorities,
+        leaves,
+        ..
+    } = around.material;
+    let trusted = |name| Some(authorities.get(&name)?.trust_pem.as_bytes().to_vec());
+    let leaf = |name| Some(leaves.get(&name)?.pem().reveal().as_bytes().to_vec());
+    let files = [
+        trusted(AuthorityName::Clients)?,
+        trusted(AuthorityName::Routes)?,
+        leaf(LeafName::Server(server.name.clone()))?,
+        leaf(LeafName::Route(server.name.clone()))?,
+    ];
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.len().to_be_bytes());
+        hash.update(file);
+    }
+    Some(format!("sha256:{:x}", hash.finalize()))
 }
 
 /// A single server has no cluster: with one, JetStream would wait for a second server for ever.

@@ -1,9 +1,14 @@
 //! The conditions: what is and is not so, why, and what to do.
 
+use svom_crds::SvomMessagingStatus;
 use svom_crds::status::{Condition, Truth};
 
 use super::{Findings, ProofFinding, ServerFinding, Setting, rfc3339};
 use crate::change::Effect;
+use crate::{Problem, UnixSeconds};
+
+/// Reason of a resource that is wrong.
+const INVALID: &str = "InvalidSpec";
 
 /// One condition before it has a time.
 struct Finding {
@@ -69,13 +74,87 @@ pub(super) fn conditions(setting: &Setting<'_>, findings: &Findings) -> Vec<Cond
     }
     all.extend(parts);
     all.into_iter()
-        .map(|finding| dated(setting, findings, finding))
+        .map(|finding| dated(finding, setting.generation, setting.before, findings.now))
         .collect()
 }
 
-fn dated(setting: &Setting<'_>, findings: &Findings, finding: Finding) -> Condition {
-    let before = setting
-        .before
+/// The conditions of a resource of which nothing is in force.
+pub(super) fn unusable(
+    problems: &[Problem],
+    generation: i64,
+    before: Option<&SvomMessagingStatus>,
+    now: UnixSeconds,
+) -> Vec<Condition> {
+    let message = format!("{}; nothing is made until it is mended", told(problems));
+    let found = [
+        not("Ready", INVALID, message.clone()),
+        so("Stalled", INVALID, message),
+    ];
+    found
+        .into_iter()
+        .map(|finding| dated(finding, generation, before, now))
+        .collect()
+}
+
+/// The conditions told before, with the word that something is being done: so it is not paused any more.
+pub(super) fn announced(
+    before: &SvomMessagingStatus,
+    generation: i64,
+    what: &str,
+    now: UnixSeconds,
+) -> Vec<Condition> {
+    instead(before, generation, now, "Reconciling", what)
+}
+
+/// The conditions told before, with what kept work from coming to an end.
+pub(super) fn failed(
+    before: &SvomMessagingStatus,
+    generation: i64,
+    why: &str,
+    now: UnixSeconds,
+) -> Vec<Condition> {
+    instead(before, generation, now, "StepFailed", why)
+}
+
+fn instead(
+    before: &SvomMessagingStatus,
+    generation: i64,
+    now: UnixSeconds,
+    reason: &'static str,
+    what: &str,
+) -> Vec<Condition> {
+    let new = [
+        not("Ready", reason, what),
+        so("Reconciling", "Progressing", what),
+    ];
+    let over = ["Ready", "Reconciling", "Stalled", "Paused"];
+    let parts = before
+        .conditions
+        .iter()
+        .filter(|one| !over.contains(&one.type_.as_str()));
+    new.into_iter()
+        .map(|finding| dated(finding, generation, Some(before), now))
+        .chain(parts.cloned())
+        .collect()
+}
+
+/// The first problem, and how many more there are.
+fn told(problems: &[Problem]) -> String {
+    let first = problems.first().map(ToString::to_string);
+    let first = first.unwrap_or_default();
+    match problems.len() {
+        0 | 1 => first,
+        count => format!("{first} (and {} more)", count - 1),
+    }
+}
+
+fn dated(
+    finding: Finding,
+    generation: i64,
+    before: Option<&SvomMessagingStatus>,
+    now: UnixSeconds,
+) -> Condition {
+    let before = before
         .and_then(|before| {
             before
                 .conditions
@@ -89,10 +168,10 @@ fn dated(setting: &Setting<'_>, findings: &Findings, finding: Finding) -> Condit
         reason: finding.reason.to_owned(),
         message: finding.message,
         last_transition_time: before.map_or_else(
-            || rfc3339(findings.now),
+            || rfc3339(now),
             |before| before.last_transition_time.clone(),
         ),
-        observed_generation: Some(setting.generation),
+        observed_generation: Some(generation),
     }
 }
 
@@ -139,18 +218,23 @@ fn ready(
 
 /// Only what a person must mend.
 fn stalled(setting: &Setting<'_>, findings: &Findings) -> Option<Finding> {
-    if let Some(problem) = findings.problems.first() {
-        let more = match findings.problems.len() {
-            1 => String::new(),
-            count => format!(" (and {} more)", count - 1),
-        };
+    if !findings.in_the_way.is_empty() {
+        return Some(so(
+            "Stalled",
+            "SecretConflict",
+            findings.in_the_way.join("; "),
+        ));
+    }
+    if !findings.problems.is_empty() {
         let meanwhile = if setting.valid.paused {
             "it is paused, so nothing of it is applied"
+        } else if findings.is_first {
+            "nothing is in force yet"
         } else {
             "the last good state stays in force, less what this one takes away"
         };
-        let message = format!("{problem}{more}; {meanwhile}");
-        return Some(so("Stalled", "InvalidSpec", message));
+        let message = format!("{}; {meanwhile}", told(&findings.problems));
+        return Some(so("Stalled", INVALID, message));
     }
     let refused: Vec<String> = findings
         .refused
@@ -192,11 +276,23 @@ fn cluster_formed(setting: &Setting<'_>, findings: &Findings) -> Finding {
             TYPE,
             "NoMetaLeader",
             format!(
-                "the JetStream meta group has no leader; {} of {wanted} servers answer (the first start needs all of them)",
-                answering(findings)
+                "the JetStream meta group has no leader; {} of {wanted} servers answer (the first start needs all of them){}",
+                answering(findings),
+                why_one_is_silent(findings)
             ),
         ),
     }
+}
+
+/// What is known of the first server that does not answer.
+fn why_one_is_silent(findings: &Findings) -> String {
+    let mut servers = findings.servers.iter();
+    let silent = servers.find_map(|server| {
+        let trouble = server.trouble.as_ref();
+        let trouble = trouble.filter(|_| server.config_digest.is_none())?;
+        Some(format!("; {}: {trouble}", server.name))
+    });
+    silent.unwrap_or_default()
 }
 
 fn answering(findings: &Findings) -> usize {

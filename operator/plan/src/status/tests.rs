@@ -2,6 +2,7 @@
 
 mod asked;
 mod servers;
+mod steps;
 
 use expect_test::{Expect, expect};
 use svom_crds::status::Truth;
@@ -23,6 +24,8 @@ fn setting<'a>(valid: &'a Valid, before: Option<&'a SvomMessagingStatus>) -> Set
     Setting {
         valid,
         generation: 2,
+        selector: None,
+        external: None,
         internal: "tls://localhost:4222".to_owned(),
         ca: "ca.crt".to_owned(),
         credentials: [(UserName::new("desk"), "users/desk".to_owned())].into(),

@@ -1,7 +1,6 @@
 //! From what is in force to what is wanted: by reload where that does, else server by server.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use svom_plan::material::Material;
 use svom_plan::server_config::{ServerConfig, server_configs};
@@ -10,19 +9,13 @@ use svom_plan::topology::{Server, Topology};
 use svom_plan::valid::Sync;
 use svom_plan::{Problem, Valid};
 
-use super::clients::Clients;
-use super::standing::Standing;
+use super::standing::{Standing, any_runs};
 use super::{BusError, Say, files, now};
+use crate::bus::Clients;
 use crate::local::process::{LAME_DUCK_BOUND, Servers, ServersError, States};
 use crate::local::run::Further;
-use crate::nats::observe::Seen;
-use crate::nats::system::{self, Accounts};
+use crate::nats::system::Accounts;
 use crate::store::Store;
-
-/// How long a server may take to read its configuration again; it takes milliseconds.
-const RELOAD: Duration = Duration::from_secs(10);
-/// How long all servers may take until the new configuration is in force.
-const IN_FORCE: Duration = Duration::from_secs(20);
 
 /// What each server was started with and reads only then, by the server's name. Each server's
 /// configuration holds its own until it is restarted, so that a reload always does for the rest, also
@@ -57,6 +50,12 @@ pub fn configs(
     configs.into_iter().map(with_own).collect()
 }
 
+/// The digest of each configuration, by its server's name.
+pub fn digests(configs: &[ServerConfig]) -> BTreeMap<String, String> {
+    let digest = |config: &ServerConfig| (config.server.clone(), config.digest.clone());
+    configs.iter().map(digest).collect()
+}
+
 /// Another state, with all that it takes to put it in force.
 pub struct Next {
     valid: Valid,
@@ -70,7 +69,7 @@ impl Standing {
     /// # Errors
     /// Something of it cannot be had.
     pub fn next(&self, wanted: &Valid, store: &Store) -> Result<Next, BusError> {
-        let material = store.complete(wanted, &self.topology, now())?;
+        let material = store.complete(wanted, &self.live.topology, now())?;
         self.next_with(wanted, material)
     }
 
@@ -80,12 +79,12 @@ impl Standing {
     /// # Errors
     /// It cannot be written down.
     pub fn less(&self, less: &Valid) -> Result<Next, BusError> {
-        self.next_with(less, self.material.clone())
+        self.next_with(less, self.live.material.clone())
     }
 
     fn next_with(&self, valid: &Valid, material: Material) -> Result<Next, BusError> {
-        let configs =
-            configs(valid, &self.topology, &material, &self.started).map_err(BusError::Problems)?;
+        let configs = configs(valid, &self.live.topology, &material, &self.started)
+            .map_err(BusError::Problems)?;
         Ok(Next {
             valid: valid.clone(),
             material,
@@ -105,100 +104,51 @@ impl Standing {
         states: &States,
         say: Say<'_>,
     ) -> Result<(), BusError> {
-        let known = |user| self.valid.users.contains_key(user);
+        let known = |user| self.live.valid.users.contains_key(user);
         if !next.valid.users.keys().all(known) {
             self.unwritten = Accounts::Added;
         }
-        if next.valid != self.valid {
+        if next.valid != self.live.valid {
             // What was proven was another state.
-            self.access = ProofFinding::default();
+            self.live.access = ProofFinding::default();
         }
-        self.valid = next.valid;
-        self.material = next.material;
-        self.configs = next.configs;
+        self.live.valid = next.valid;
+        self.live.material = next.material;
+        self.set_configs(next.configs);
         self.write(store)?;
-        self.reload(states, say).await?;
-        store.hand_out(&self.valid, &self.topology, &self.material)?;
-        if !self.clients.fit(&self.material) {
-            self.clients = Clients::connect(&self.valid, &self.topology, &self.material).await?;
+        let reloaded = self.live.reload(any_runs(states), say).await;
+        reloaded.map_err(|error| BusError::Failed(error.to_string()))?;
+        store.hand_out(&self.live.valid, &self.live.topology, &self.live.material)?;
+        if !self.live.clients.fit(&self.live.material) {
+            self.live.clients =
+                Clients::connect(&self.live.valid, &self.live.topology, &self.live.material)
+                    .await?;
         }
         Ok(())
     }
 
+    /// Takes these configurations as those that are wanted; gives those before them.
+    fn set_configs(&mut self, configs: Vec<ServerConfig>) -> Vec<ServerConfig> {
+        self.live.digests = digests(&configs);
+        std::mem::replace(&mut self.configs, configs)
+    }
+
     /// Writes what the servers read, and notes who has to read it.
     fn write(&mut self, store: &Store) -> Result<(), BusError> {
-        let (unread, accounts) = (&mut self.unread, self.unwritten);
+        let (unread, accounts) = (&mut self.live.unread, self.unwritten);
         let different = |server: &str| {
             let noted = unread.entry(server.to_owned()).or_insert(accounts);
             *noted = accounts.max(*noted);
         };
         files::write_servers(
             store,
-            &self.topology,
-            &self.material,
+            &self.live.topology,
+            &self.live.material,
             &self.configs,
             different,
         )?;
         self.unwritten = Accounts::Known;
         Ok(())
-    }
-
-    async fn reload(&mut self, states: &States, say: Say<'_>) -> Result<(), BusError> {
-        self.failures.reload.clear();
-        let seen = self
-            .seen(states)
-            .await
-            .map_err(|error| BusError::Failed(error.to_string()))?;
-        for found in seen.servers.values() {
-            let server = &found.server;
-            let is_behind = self.digest(&server.name) != Some(&found.config_digest);
-            let accounts = match self.unread.get(&server.name) {
-                Some(accounts) => *accounts,
-                // Nobody knows which of the accounts it has.
-                None if is_behind => Accounts::Added,
-                None => continue,
-            };
-            say(&format!(
-                "server {} reads its configuration again",
-                server.name
-            ));
-            match system::reload(self.clients.system(), server, accounts, RELOAD).await {
-                Ok(()) => {
-                    self.unread.remove(&server.name);
-                }
-                Err(error) => self.failures.reload.push(error.to_string()),
-            }
-        }
-        self.wait_for_reloaded(&seen, say).await;
-        Ok(())
-    }
-
-    /// Servers that are down read their configuration when they start; those that answered have it
-    /// soon. Who has it not is found, and told, by the next look.
-    async fn wait_for_reloaded(&self, seen: &Seen, say: Say<'_>) {
-        let all_answered = self
-            .configs
-            .iter()
-            .all(|config| seen.servers.contains_key(&config.server));
-        if all_answered && self.failures.reload.is_empty() {
-            self.wait_for(&self.expected(), IN_FORCE, say).await;
-        }
-    }
-
-    fn digest(&self, server: &str) -> Option<&String> {
-        let config = self.configs.iter().find(|config| config.server == server);
-        config.map(|config| &config.digest)
-    }
-
-    /// The servers that were started with something else than what is wanted now.
-    pub(super) fn waits_for_restart(&self) -> Vec<Server> {
-        let waits = |server: &&Server| self.started.get(&server.name) != Some(&self.valid.sync);
-        self.topology
-            .servers
-            .iter()
-            .filter(waits)
-            .cloned()
-            .collect()
     }
 
     /// One server after another: the bus is whole before a server is stopped, and whole again before
@@ -214,14 +164,14 @@ impl Standing {
         say: Say<'_>,
         further: &Further,
     ) -> Result<(), BusError> {
-        self.failures.restart = None;
+        self.not_restarted = None;
         let waiting = self.waits_for_restart();
         if waiting.is_empty() {
             return Ok(());
         }
         for server in waiting {
             if let Some(why) = self.may_not_restart(say, further).await {
-                self.failures.restart =
+                self.not_restarted =
                     Some(format!("server {} is not restarted, {why}", server.name));
                 return Ok(());
             }
@@ -229,9 +179,9 @@ impl Standing {
             self.restart(&server, store, servers).await?;
         }
         // The last one's, so that the proof finds a whole bus.
-        let patience = self.valid.max_wait_per_server;
+        let patience = self.live.valid.max_wait_per_server;
         tokio::select! {
-            _ = self.wait_until_whole(patience, say) => {}
+            _ = self.live.wait_until_whole(patience, say) => {}
             () = further.asked_for() => {}
         }
         Ok(())
@@ -239,13 +189,13 @@ impl Standing {
 
     /// Why no server may be restarted now.
     async fn may_not_restart(&self, say: Say<'_>, further: &Further) -> Option<String> {
-        let patience = self.valid.max_wait_per_server;
+        let patience = self.live.valid.max_wait_per_server;
         let missing = tokio::select! {
             biased;
             () = further.asked_for() => {
                 return Some("since a further change was asked for, which goes on with that".to_owned());
             }
-            missing = self.wait_until_whole(patience, say) => missing,
+            missing = self.live.wait_until_whole(patience, say) => missing,
         };
         let first = missing.first()?;
         Some(format!(
@@ -265,12 +215,12 @@ impl Standing {
             .stop(&server.name, LAME_DUCK_BOUND)
             .await
             .map_err(failed)?;
-        let written = self.start_with(&server.name, self.valid.sync, store);
+        let written = self.start_with(&server.name, self.live.valid.sync, store);
         // Also where that failed: then it starts with what it had.
         servers.start(&server.name).await.map_err(failed)?;
         written?;
         // It read everything when it started.
-        self.unread.remove(&server.name);
+        self.live.unread.remove(&server.name);
         Ok(())
     }
 
@@ -278,16 +228,21 @@ impl Standing {
     fn start_with(&mut self, server: &str, sync: Sync, store: &Store) -> Result<(), BusError> {
         let mut started = self.started.clone();
         started.insert(server.to_owned(), sync);
-        let configs = configs(&self.valid, &self.topology, &self.material, &started)
-            .map_err(BusError::Problems)?;
-        let before = std::mem::replace(&mut self.configs, configs);
+        let configs = configs(
+            &self.live.valid,
+            &self.live.topology,
+            &self.live.material,
+            &started,
+        )
+        .map_err(BusError::Problems)?;
+        let before = self.set_configs(configs);
         match self.write(store) {
             Ok(()) => {
                 self.started = started;
                 Ok(())
             }
             Err(error) => {
-                self.configs = before;
+                self.set_configs(before);
                 Err(error)
             }
         }

@@ -23,7 +23,7 @@ impl Bus {
         let Some(standing) = &self.standing else {
             return Err(BusError::Failed("the bus is not up yet".to_owned()));
         };
-        let old = &standing.valid;
+        let old = &standing.live.valid;
         let read = svom_crds::read::read(resource.text.as_bytes()).map_err(|_| wrong(resource))?;
         let less = only_revocations(old, &read.spec);
         let generation = self.asked.generation + 1;
@@ -35,7 +35,7 @@ impl Bus {
                 return Ok(Judgement { wanted, less });
             }
         };
-        let observed = standing.observe_queues().await.ok();
+        let observed = standing.live.observe_queues().await.ok();
         let (wanted, asked) = weigh(old, &new, observed.as_ref(), generation);
         self.asked = asked;
         Ok(Judgement { wanted, less })

@@ -5,12 +5,8 @@
 //! carries it out. It persists before it uses, so that it may be cut short anywhere.
 
 mod apply;
-mod clients;
 mod files;
-mod findings;
 mod judge;
-mod proof;
-mod queues;
 mod standing;
 mod summary;
 #[cfg(test)]
@@ -29,10 +25,11 @@ use tokio::sync::watch;
 use super::folder::Folder;
 use super::process::{Servers, State, States};
 use super::run::Further;
-use super::run::clock::now;
+use crate::bus::{Say, mark_down};
+use crate::clock::now;
 use crate::store::{Files, Store, StoreError};
 use apply::Next;
-use standing::Standing;
+use standing::{Standing, presences, runs};
 
 pub use work::ApplyAnswer;
 
@@ -83,9 +80,6 @@ pub struct Place {
 
 /// What is told to the person in front.
 pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
-
-/// Where a piece of work says what it is doing.
-pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// How long after something was found that may come right, or failed, it is looked at or tried again.
 const AGAIN: u64 = 60;
@@ -201,9 +195,10 @@ impl Bus {
         let Some(standing) = &mut self.standing else {
             return Ok(());
         };
-        files::remember(&self.store, &standing.valid)?;
-        standing.sync_queues(&self.servers.states(), say).await;
-        standing.prove(say).await;
+        files::remember(&self.store, &standing.live.valid)?;
+        let all_run = self.servers.states().values().all(runs);
+        standing.live.sync_queues(all_run, say).await;
+        standing.live.prove(say).await;
         Ok(())
     }
 
@@ -215,7 +210,7 @@ impl Bus {
             changing: Some(changing.into()),
             ..self.found.clone()
         };
-        findings::mark_down(&mut findings.servers, &self.servers.states());
+        mark_down(&mut findings.servers, &presences(&self.servers.states()));
         self.tell_status(findings);
     }
 
@@ -252,7 +247,7 @@ impl Bus {
     /// A server that runs and has not read what was written for it, in words. (Those that are down
     /// read it when they start.)
     fn unread(&self) -> Option<String> {
-        let unread = &self.standing.as_ref()?.unread;
+        let unread = &self.standing.as_ref()?.live.unread;
         let states = self.servers.states();
         let runs = |name: &&String| matches!(states.get(*name), Some(State::Running { .. }));
         let name = unread.keys().find(runs)?;
@@ -266,11 +261,13 @@ impl Bus {
         findings.problems.clone_from(&self.asked.problems);
         findings.waiting.clone_from(&self.asked.waiting);
         let standing = self.standing.as_ref();
-        let valid = standing.map_or(&self.wanted, |standing| &standing.valid);
+        let valid = standing.map_or(&self.wanted, |standing| &standing.live.valid);
         let folder = |user| self.store.user_folder(user).display().to_string();
         let setting = Setting {
             valid,
             generation: self.asked.generation,
+            selector: None,
+            external: None,
             internal: standing.map(Standing::url).unwrap_or_default(),
             ca: self.store.authority_file().display().to_string(),
             credentials: valid

@@ -1,80 +1,37 @@
-//! A bus that stands: what is in force, what it was made with, and the connections to it.
+//! A bus that stands on this machine: what it was made with, and how it came about.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use svom_crds::SvomMessagingStatus;
 use svom_plan::material::Material;
 use svom_plan::server_config::ServerConfig;
-use svom_plan::status::ProofFinding;
-use svom_plan::topology::Topology;
-use svom_plan::{Valid, handout};
-use tokio::time::Instant;
+use svom_plan::status::Findings;
+use svom_plan::topology::{Server, Topology};
+use svom_plan::{UnixSeconds, Valid, handout};
 
-use super::apply::{StartedWith, configs};
-use super::clients::Clients;
+use super::apply::{StartedWith, configs, digests};
 use super::{BusError, Place, Say, now};
+use crate::bus::{Clients, Live, PATIENCE, Presence, Presences};
 use crate::local::ports;
-use crate::local::process::{Servers, State, States};
+use crate::local::process::{Servers, State, States, Why};
 use crate::local::topology::{Place as LocalPlace, topology};
-use crate::nats::observe::{Seen, observe};
-use crate::nats::system::{Accounts, SystemError};
-use crate::nats::whole::{Expected, wait_until_whole};
+use crate::nats::bus::BusError as ConnectionError;
+use crate::nats::system::Accounts;
 use crate::store::Store;
 
 /// How long the cluster may take to form, streams and all.
 const FORMING: Duration = Duration::from_secs(60);
-/// How long one look at servers, or at streams and consumers, may take.
-pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// A bus that stands.
 pub struct Standing {
-    /// What is in force.
-    pub valid: Valid,
-    /// Where the servers stand.
-    pub topology: Topology,
-    /// Its secrets.
-    pub material: Material,
+    /// The bus, through the operator's connections.
+    pub live: Live,
     pub(super) configs: Vec<ServerConfig>,
     pub(super) started: StartedWith,
-    /// Servers whose files were written and that have not read them since, each with whether the files
-    /// hold accounts that it does not know. A certificate that is renewed changes no digest, so nothing
-    /// else tells.
-    pub(super) unread: BTreeMap<String, Accounts>,
     /// Whether what is still to be written for servers holds accounts that they do not know.
     pub(super) unwritten: Accounts,
-    pub(super) clients: Clients,
-    pub(super) access: ProofFinding,
-    pub(super) data_path: ProofFinding,
-    pub(super) failures: Failures,
-}
-
-/// What failed when it was last tried, in words. Each kind of work says anew what of it failed, so
-/// that nothing is told as failed that has since been done.
-#[derive(Default)]
-pub(super) struct Failures {
-    /// Servers that did not read their configuration again.
-    pub(super) reload: Vec<String>,
-    /// The restart of a server.
-    pub(super) restart: Option<String>,
-    /// Steps on streams and durable subscriptions.
-    pub(super) queues: Option<String>,
-    /// The proof of rights, where it could not be tried at all.
-    pub(super) proof: Option<String>,
-}
-
-impl Failures {
-    /// All of them.
-    pub(super) fn words(&self) -> Vec<String> {
-        let Self {
-            reload,
-            restart,
-            queues,
-            proof,
-        } = self;
-        let one_each = [restart, queues, proof].into_iter().flatten();
-        reload.iter().chain(one_each).cloned().collect()
-    }
+    /// The restart of a server that was not done when it was last to be, in words.
+    pub(super) not_restarted: Option<String>,
 }
 
 impl Standing {
@@ -115,7 +72,7 @@ impl Standing {
                 .await
                 .map_err(|error| BusError::Failed(error.to_string()))?;
         }
-        let clients = Clients::connect_to_started(wanted, &topology, &material, servers, say)
+        let clients = connect_to_started(wanted, &topology, &material, servers, say)
             .await
             .map_err(|error| BusError::Failed(format!("{error}{}", ended(servers))))?;
         let started = topology
@@ -123,96 +80,111 @@ impl Standing {
             .iter()
             .map(|server| (server.name.clone(), wanted.sync));
         let standing = Self {
-            valid: wanted.clone(),
             started: started.collect(),
-            topology,
-            material,
+            live: Live::new(
+                wanted.clone(),
+                topology,
+                material,
+                digests(&configs),
+                clients,
+            ),
             configs,
-            unread: BTreeMap::new(),
             unwritten: Accounts::Known,
-            clients,
-            access: ProofFinding::default(),
-            data_path: ProofFinding::default(),
-            failures: Failures::default(),
+            not_restarted: None,
         };
         // What is missing then is found, and told, by the next look.
-        standing.wait_until_whole(FORMING, say).await;
+        standing.live.wait_until_whole(FORMING, say).await;
         Ok(standing)
     }
 
-    /// Waits until every server has its configuration and every replica is current; what is missing
-    /// at the end.
-    pub async fn wait_until_whole(&self, patience: Duration, say: Say<'_>) -> Vec<String> {
-        let expected = self.expected();
-        self.wait_for(&expected, patience, say).await
+    /// Looks at everything.
+    pub async fn find(&mut self, states: &States, now: UnixSeconds) -> Findings {
+        let mut findings = self.live.find(&presences(states), now).await;
+        let waiting = self.waits_for_restart().into_iter().map(|server| {
+            format!(
+                "server {} waits to be restarted for spec.storage.sync",
+                server.name
+            )
+        });
+        findings.failures.extend(self.not_restarted.clone());
+        findings.failures.extend(waiting);
+        findings
     }
 
-    pub(super) async fn wait_for(
-        &self,
-        expected: &Expected,
-        patience: Duration,
-        say: Say<'_>,
-    ) -> Vec<String> {
-        let deadline = Instant::now() + patience;
-        let mut told = |missing: &[String]| {
-            if let Some(first) = missing.first() {
-                say(&format!("waiting: {first}"));
-            }
-        };
-        match wait_until_whole(self.clients.system(), expected, deadline, &mut told).await {
-            Ok(waited) => waited.missing,
-            Err(error) => vec![error.to_string()],
-        }
-    }
-
-    /// What the servers say of themselves. Where none answers, the one that the operator is connected to
-    /// may hang while the others are well: then the operator leaves it and asks again.
-    ///
-    /// # Errors
-    /// The connection was closed for good.
-    pub(super) async fn seen(&self, states: &States) -> Result<Seen, SystemError> {
-        let names = self.names();
-        let look = || observe(self.clients.system(), &names, Instant::now() + LOOK);
-        let seen = look().await?;
-        let nobody_runs = !states.values().any(runs);
-        if nobody_runs || !seen.servers.is_empty() {
-            return Ok(seen);
-        }
-        self.clients.leave_system_server().await;
-        look().await
-    }
-
-    /// The servers, each with its configuration.
-    pub(super) fn expected(&self) -> Expected {
-        let server = |config: &ServerConfig| (config.server.clone(), Some(config.digest.clone()));
-        Expected {
-            servers: self.configs.iter().map(server).collect(),
-            ..Expected::default()
-        }
+    /// The servers that were started with something else than what is wanted now.
+    pub(super) fn waits_for_restart(&self) -> Vec<Server> {
+        let Live {
+            valid, topology, ..
+        } = &self.live;
+        let waits = |server: &&Server| self.started.get(&server.name) != Some(&valid.sync);
+        topology.servers.iter().filter(waits).cloned().collect()
     }
 
     /// Where clients connect.
     pub fn url(&self) -> String {
-        handout::url(&self.topology)
+        handout::url(&self.live.topology)
     }
 
     /// What `local up` says when the bus is up.
     pub fn summary(&self, status: &SvomMessagingStatus, store: &Store) -> String {
         super::summary::summary(self, status, store)
     }
-
-    pub(super) fn names(&self) -> BTreeSet<String> {
-        self.topology
-            .servers
-            .iter()
-            .map(|server| server.name.clone())
-            .collect()
-    }
 }
 
 /// Whether a server's process runs.
 pub(super) fn runs(state: &State) -> bool {
     matches!(state, State::Running { .. })
+}
+
+/// Whether the process of any server runs.
+pub(super) fn any_runs(states: &States) -> bool {
+    states.values().any(runs)
+}
+
+/// What is known of servers by their processes.
+pub(super) fn presences(states: &States) -> Presences {
+    let presence = |state: &State| Presence {
+        down: down(state),
+        node: None,
+    };
+    let one = |(name, state): (&String, &State)| (name.clone(), presence(state));
+    states.iter().map(one).collect()
+}
+
+fn down(state: &State) -> Option<String> {
+    match state {
+        State::Running { .. } => None,
+        State::Ending { .. } => Some("is ending".to_owned()),
+        State::Down(why @ (Why::Killed | Why::Stopped)) => Some(format!(
+            "is down: {why}; start it with `svom-messaging local start`"
+        )),
+        State::Down(why) => Some(format!("is down: {why}")),
+        State::Restarting { ended, .. } => Some(format!("ended and is started again: {ended}")),
+    }
+}
+
+/// Connects to servers that were just started. One alone listens only when it has read its whole
+/// store, which takes minutes where that is large and was not closed in order: it is waited for while
+/// its process runs, as long as for a restart.
+async fn connect_to_started(
+    valid: &Valid,
+    topology: &Topology,
+    material: &Material,
+    servers: &Servers,
+    say: Say<'_>,
+) -> Result<Clients, ConnectionError> {
+    let longest = PATIENCE.max(valid.max_wait_per_server);
+    let mut told = false;
+    let goes_on = |why: &ConnectionError, waited| {
+        if !told && waited > PATIENCE {
+            told = true;
+            say(&format!(
+                "waiting: {why}; the servers run, and read what they have stored"
+            ));
+        }
+        waited < PATIENCE || waited < longest && servers.states().values().all(runs)
+    };
+    Clients::keep_trying(valid, topology, material, goes_on).await
 }
 
 /// How servers that are not running ended, for an error that says that none answers.

@@ -9,7 +9,7 @@ use crate::table;
 
 /// The text, in lines.
 pub fn summary(standing: &Standing, status: &SvomMessagingStatus, store: &Store) -> String {
-    let valid = &standing.valid;
+    let valid = &standing.live.valid;
     let mut lines = vec![String::new()];
     lines.push(if is_ready(status) {
         format!("{} is ready: {}", valid.name, why(status))
@@ -66,6 +66,7 @@ pub fn why(status: &SvomMessagingStatus) -> String {
 
 fn to_try(standing: &Standing, store: &Store) -> Vec<String> {
     let publisher = standing
+        .live
         .valid
         .users
         .iter()

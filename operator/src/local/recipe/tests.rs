@@ -11,6 +11,7 @@ use svom_plan::valid::UserName;
 use tempfile::TempDir;
 
 use super::*;
+use crate::bus::Live;
 use crate::local::control::server::Responder;
 use crate::local::process::Program;
 use crate::local::run::{Recipe, Resource};
@@ -106,7 +107,7 @@ impl Scene {
 
     /// The server that the operator asks for everything.
     async fn asked(&self) -> String {
-        let clients = &self.standing().clients;
+        let clients = &self.standing().live.clients;
         loop {
             let [system, jetstream] = [clients.system(), clients.jetstream()]
                 .map(|client| client.server_info().server_name);
@@ -119,12 +120,12 @@ impl Scene {
 
     /// Whether what the user publishes at the server is stored.
     async fn publishes(&self, user: &str, server: &str) -> Result<(), String> {
-        let Standing {
+        let Live {
             valid,
             topology,
             material,
             ..
-        } = self.standing();
+        } = &self.standing().live;
         let mut there = topology.clone();
         there.servers.retain(|it| it.name == server);
         let identity = &identities(valid, &there, material).unwrap()[&UserName::new(user)];
@@ -169,8 +170,9 @@ async fn a_server_that_hangs_is_told_alone_and_catches_up_when_it_does_not() {
     assert!(due > now() && due <= now() + i64::try_from(AGAIN).unwrap());
     scene.bus.moment_came().await;
     assert_eq!(scene.not_so().await, Vec::<String>::new());
-    for server in scene.standing().names() {
-        assert_eq!(scene.publishes("gate", &server).await, Ok(()), "{server}");
+    for server in &scene.standing().live.topology.servers {
+        let server = &server.name;
+        assert_eq!(scene.publishes("gate", server).await, Ok(()), "{server}");
     }
     let told = scene.told.lock().unwrap().join("\n");
     assert!(told.starts_with("not ready: "), "{told}");
@@ -207,8 +209,8 @@ async fn what_came_to_no_end_is_told_until_it_has_and_tried_again() {
 async fn nothing_that_failed_once_is_told_when_it_has_been_done_since() {
     let mut scene = Scene::begin(4746, DESK).await;
     let standing = scene.bus.standing.as_mut().unwrap();
-    standing.failures.queues = Some("no answer in time".to_owned());
-    standing.access = Default::default();
+    standing.live.failures.queues = Some("no answer in time".to_owned());
+    standing.live.access = Default::default();
     assert_eq!(
         scene.not_so().await,
         [
@@ -226,7 +228,7 @@ async fn nothing_that_failed_once_is_told_when_it_has_been_done_since() {
 async fn a_restart_of_all_servers_makes_way_for_a_further_change() {
     let mut scene = Scene::begin(4749, DESK).await;
     let standing = scene.bus.standing.as_mut().unwrap();
-    standing.valid.sync = svom_plan::valid::Sync::Every(Duration::from_secs(10));
+    standing.live.valid.sync = svom_plan::valid::Sync::Every(Duration::from_secs(10));
     let further = Further::already(true);
     let (store, servers) = (&scene.bus.store, &scene.servers);
     standing
@@ -235,10 +237,10 @@ async fn a_restart_of_all_servers_makes_way_for_a_further_change() {
         .unwrap();
     assert_eq!(standing.waits_for_restart().len(), 3);
     assert_eq!(
-        standing.failures.words(),
-        [
+        standing.not_restarted.as_deref(),
+        Some(
             "server fsc-0 is not restarted, since a further change was asked for, which goes on with that"
-        ]
+        )
     );
     scene.end().await;
 }

@@ -69,7 +69,7 @@ impl Recipe for Bus {
         let Some(old) = self
             .standing
             .as_ref()
-            .map(|standing| standing.valid.clone())
+            .map(|standing| standing.live.valid.clone())
         else {
             return Err(BusError::Failed("the bus is not up yet".to_owned()));
         };
@@ -85,7 +85,7 @@ impl Recipe for Bus {
         let in_force = self
             .standing
             .as_ref()
-            .map(|standing| &standing.valid)
+            .map(|standing| &standing.live.valid)
             .unwrap_or(&old);
         let made = changes(&old, in_force, None, now());
         let all = made
@@ -123,10 +123,13 @@ impl Recipe for Bus {
         };
         // While one is down or on its way there, nothing is to be waited for: its next state is told too.
         if states.values().all(runs) {
-            standing.wait_until_whole(BACK_AGAIN, &|_| ()).await;
-            if !standing.is_proven() {
-                standing.sync_queues(&states, &|_| ()).await;
-                standing.prove(&|_| ()).await;
+            standing.live.wait_until_whole(BACK_AGAIN, &|_| ()).await;
+            if !standing.live.is_proven() {
+                standing
+                    .live
+                    .sync_queues(states.values().all(runs), &|_| ())
+                    .await;
+                standing.live.prove(&|_| ()).await;
             }
         }
         self.report().await;
@@ -189,7 +192,7 @@ impl Bus {
             return Ok(());
         };
         if judged.wanted.paused {
-            standing.valid.paused = true;
+            standing.live.valid.paused = true;
             return Ok(());
         }
         let missing = match standing.next(&judged.wanted, &self.store) {
@@ -214,24 +217,28 @@ impl Bus {
     /// are due no more.
     fn renewal(&self) -> Option<UnixSeconds> {
         let standing = self.standing.as_ref()?;
-        if standing.valid.paused {
+        if standing.live.valid.paused {
             return None;
         }
         // What failed is tried again with a pause.
-        pki::next_renewal(&standing.valid, &standing.topology, &standing.material)
-            .map(|due| due.max(self.again_at.unwrap_or(due)))
+        pki::next_renewal(
+            &standing.live.valid,
+            &standing.live.topology,
+            &standing.live.material,
+        )
+        .map(|due| due.max(self.again_at.unwrap_or(due)))
     }
 
     /// What is to be done though nobody asks for it, in words.
     fn due(&self) -> Option<&'static str> {
         let standing = self.standing.as_ref()?;
-        if standing.valid.paused {
+        if standing.live.valid.paused {
             return None;
         }
         if self.renewal().is_some_and(|due| due <= now()) {
             return Some("certificates are being renewed");
         }
-        let left = self.undone.is_some() || self.unread().is_some() || !standing.is_proven();
+        let left = self.undone.is_some() || self.unread().is_some() || !standing.live.is_proven();
         left.then_some("what was left undone is being done")
     }
 
@@ -239,12 +246,12 @@ impl Bus {
     /// then, if so.
     async fn take_up(&mut self, undone: Option<&Undone>) -> Option<Undone> {
         let standing = self.standing.as_ref()?;
-        let wanted = undone.map_or(&standing.valid, |undone| &undone.wanted);
+        let wanted = undone.map_or(&standing.live.valid, |undone| &undone.wanted);
         let wanted = wanted.clone();
         let done = match standing.next(&wanted, &self.store) {
             Ok(next) => self.bring_to(next, None, &|_| ()).await,
             // With the secrets at hand the rest can be done.
-            Err(error) if !standing.is_proven() => {
+            Err(error) if !standing.live.is_proven() => {
                 Err(self.finish(&|_| ()).await.err().unwrap_or(error))
             }
             Err(error) => Err(error),

@@ -1,20 +1,14 @@
 //! Waiting for a moment of the wall clock, on machines that sleep.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use svom_plan::UnixSeconds;
+
+use crate::clock::now;
 
 /// The runtime's clock stands still while the machine is suspended, so the wall clock is looked at
 /// this often.
 const NAP_MAX: Duration = Duration::from_secs(3600);
-
-/// The time.
-pub fn now() -> UnixSeconds {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixSeconds::try_from(since.as_secs()).unwrap_or(UnixSeconds::MAX)
-}
 
 /// Returns when the moment has come, at once if it is past, never if there is none.
 pub async fn until(moment: Option<UnixSeconds>) {

@@ -9,7 +9,6 @@
 
 pub(in crate::local) mod clock;
 mod requests;
-mod signals;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -28,8 +27,8 @@ use super::control::server::{Asked, Control, Progress, Responder};
 use super::folder::{Folder, FolderError};
 use super::lock::Lock;
 use super::process::{Servers, States};
+use crate::signals::Signals;
 use requests::Wanted;
-use signals::Signals;
 use worker::{Busy, Worker};
 
 pub use requests::Further;

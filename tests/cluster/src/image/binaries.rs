@@ -19,12 +19,14 @@ use crate::versions::{Kubernetes, data, of_module};
 /// The module of what is beside Kubernetes, whichever that is.
 const COMMON: &str = ".";
 
+const API_SERVER: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
+const ETCD: &str = "./cmd/etcd";
 const KUBECTL: &str = "k8s.io/kubernetes/cmd/kubectl";
 const KIND: &str = "sigs.k8s.io/kind";
 
 /// Of the module of a Kubernetes. Each program has the last part of its package's path as its name.
 const KUBERNETES: [&str; 7] = [
-    "k8s.io/kubernetes/cmd/kube-apiserver",
+    API_SERVER,
     "k8s.io/kubernetes/cmd/kube-controller-manager",
     "k8s.io/kubernetes/cmd/kube-proxy",
     "k8s.io/kubernetes/cmd/kube-scheduler",
@@ -36,7 +38,7 @@ const KUBERNETES: [&str; 7] = [
 /// What every Kubernetes runs with.
 const BESIDE: [&str; 7] = [
     "./cmd/coredns",
-    "./cmd/etcd",
+    ETCD,
     "./cmd/pause",
     "github.com/containerd/containerd/v2/cmd/containerd",
     "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
@@ -71,6 +73,20 @@ pub fn commands(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> 
     let what = format!("building kind and kubectl {}", kubernetes.version);
     let wanted = Wanted::of(kubernetes, &[KUBECTL], &[KIND])?;
     wanted.programs(cache, "commands", progress, &what)
+}
+
+/// A folder with etcd, kube-apiserver and kubectl: the one with all programs, where there is one.
+///
+/// # Errors
+/// As [`binaries`].
+pub fn api_server(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> Result<PathBuf> {
+    let all = Wanted::of(kubernetes, &KUBERNETES, &BESIDE)?;
+    if let Some(found) = cache.found(&all.name("kubernetes"), &all.key()?) {
+        return Ok(found);
+    }
+    let what = format!("building an API server, Kubernetes {}", kubernetes.version);
+    let wanted = Wanted::of(kubernetes, &[API_SERVER, KUBECTL], &[ETCD])?;
+    wanted.programs(cache, "api-server", progress, &what)
 }
 
 /// The folder of kind's files, as Go downloaded and verified them.
@@ -113,8 +129,7 @@ impl<'a> Wanted<'a> {
         progress: &Progress,
         what: &str,
     ) -> Result<PathBuf> {
-        let name = format!("{name}-{}", self.kubernetes.version);
-        cache.entry(&name, &self.key()?, progress, |folder| {
+        cache.entry(&self.name(name), &self.key()?, progress, |folder| {
             progress.part(what, |part| {
                 let mut parts = self.parts.iter();
                 parts.try_for_each(|(modules, packages)| {
@@ -122,6 +137,11 @@ impl<'a> Wanted<'a> {
                 })
             })
         })
+    }
+
+    /// The name of a cache's entry.
+    fn name(&self, what: &str) -> String {
+        format!("{what}-{}", self.kubernetes.version)
     }
 
     fn key(&self) -> Result<Key> {

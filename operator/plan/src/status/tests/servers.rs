@@ -50,7 +50,7 @@ fn a_cluster_that_is_not_formed_yet() {
     );
 }
 
-fn without_leader(findings: &mut Findings) {
+pub(super) fn without_leader(findings: &mut Findings) {
     let stream = findings.streams.get_mut("DATA").expect("there");
     stream.leader = None;
     stream.trouble = Some("has no leader".to_owned());

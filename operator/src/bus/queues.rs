@@ -1,13 +1,12 @@
-//! Streams and durable subscriptions of a standing bus.
+//! Streams and durable subscriptions of a live bus.
 
 use std::time::Duration;
 
 use svom_plan::queues::{ObservedQueues, consumers, queue_plan, streams};
 use tokio::time::{Instant, sleep_until};
 
-use super::standing::{LOOK, Standing, runs};
-use super::{Say, now};
-use crate::local::process::States;
+use super::{LOOK, Live, Say};
+use crate::clock::now;
 use crate::nats::queues;
 use crate::nats::request::RequestError;
 
@@ -21,7 +20,7 @@ const STEPS_AGAIN: [Duration; 4] = [
     Duration::from_secs(2),
 ];
 
-impl Standing {
+impl Live {
     /// What streams and consumers there are.
     ///
     /// # Errors
@@ -41,13 +40,13 @@ impl Standing {
 
     /// Brings streams and consumers about and, where all servers run, waits until every replica is
     /// current: for one that is down nobody waits.
-    pub async fn sync_queues(&mut self, states: &States, say: Say<'_>) {
+    pub async fn sync_queues(&mut self, all_run: bool, say: Say<'_>) {
         if self.valid.paused {
             return;
         }
         let deadline = Instant::now() + QUEUES;
         self.failures.queues = self.queue_steps(deadline, say).await.err();
-        if !states.values().all(runs) {
+        if !all_run {
             return;
         }
         let mut expected = self.expected();

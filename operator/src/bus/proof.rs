@@ -1,4 +1,4 @@
-//! The proof of a standing bus: every right of every user, and the way of a message.
+//! The proof of a live bus: every right of every user, and the way of a message.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,8 +8,7 @@ use svom_plan::material::Credential;
 use svom_plan::status::ProofFinding;
 use tokio::time::Instant;
 
-use super::Say;
-use super::standing::Standing;
+use super::{Live, Say};
 use crate::nats::bus::identities;
 use crate::nats::data_path::data_path;
 use crate::nats::prove::prove;
@@ -17,7 +16,7 @@ use crate::nats::prove::prove;
 /// How long rights may take until they hold.
 const PROVING: Duration = Duration::from_secs(20);
 
-impl Standing {
+impl Live {
     /// Proves every right of every user, and the way of a message, against the live servers.
     pub async fn prove(&mut self, say: Say<'_>) {
         let cells = matrix::matrix(&self.valid);
@@ -53,13 +52,18 @@ impl Standing {
     }
 
     /// Proves the way of a message again, which says whether messages can be stored now.
-    pub(super) async fn prove_data_path(&mut self, patience: Duration) {
+    pub async fn prove_data_path(&mut self, patience: Duration) {
         let queues: BTreeMap<String, String> = self
             .valid
             .queues()
             .map(|queue| (svom_plan::names::stream(&queue.domain), queue.to_string()))
             .collect();
         let found = data_path(self.clients.jetstream(), &queues, Instant::now() + patience).await;
+        self.measured.answered = found
+            .streams
+            .iter()
+            .filter_map(|(name, result)| Some((name.clone(), *result.as_ref().ok()?)))
+            .collect();
         let streams = found
             .streams
             .iter()
@@ -78,7 +82,7 @@ impl Standing {
 
     /// Whether streams and durable subscriptions were as wanted, and rights and data path held, when
     /// they were last tried.
-    pub(super) fn is_proven(&self) -> bool {
+    pub fn is_proven(&self) -> bool {
         let holds = |proof: &ProofFinding| proof.tried > 0 && proof.failed.is_empty();
         self.failures.queues.is_none() && holds(&self.access) && holds(&self.data_path)
     }

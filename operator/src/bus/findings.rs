@@ -1,47 +1,55 @@
-//! What is found of a standing bus at one moment.
+//! What is found of a live bus at one moment.
 
 use std::collections::BTreeMap;
 
 use svom_crds::status::CertificateStatus;
 use svom_plan::change::Effect;
-use svom_plan::material::LeafName;
 use svom_plan::queues::{ConsumerId, QueuePlan, QueueStep, queue_plan};
 use svom_plan::status::{Findings, ServerFinding, StreamFinding, rfc3339};
 use svom_plan::valid::{DurableName, UserName};
 use svom_plan::{UnixSeconds, names, pki};
 
-use super::standing::{LOOK, Standing};
-use crate::local::process::{State, States, Why};
+use super::{LOOK, Live};
 use crate::nats::observe::{Group, Seen};
 
-impl Standing {
-    /// Looks at processes, servers, streams and consumers, and sends a message through, each with a
-    /// bound.
-    pub async fn find(&mut self, states: &States, now: UnixSeconds) -> Findings {
-        let (seen, queues) = tokio::join!(self.seen(states), self.observe_queues());
+/// What is known of a server by who runs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Why it cannot answer; absent where it should.
+    pub down: Option<String>,
+    /// The node that it runs on.
+    pub node: Option<String>,
+}
+
+/// What is known of the servers by who runs them, by their names.
+pub type Presences = BTreeMap<String, Presence>;
+
+impl Live {
+    /// Looks at servers, streams and consumers, and sends a message through, each with a bound.
+    pub async fn find(&mut self, presences: &Presences, now: UnixSeconds) -> Findings {
+        let anyone_runs = presences.values().any(|one| one.down.is_none());
+        let (seen, queues) = tokio::join!(self.seen(anyone_runs), self.observe_queues());
         // After the look: a message under way makes its followers look late for a moment.
         self.prove_data_path(LOOK).await;
         let mut failures = self.failures.words();
-        let waiting = self.waits_for_restart();
-        failures.extend(waiting.iter().map(|server| {
-            format!(
-                "server {} waits to be restarted for spec.storage.sync",
-                server.name
-            )
-        }));
         let seen = seen.unwrap_or_else(|error| {
             failures.push(error.to_string());
             Seen::default()
         });
-        let plan = queues.map(|observed| queue_plan(&self.valid, &observed, now));
+        let plan = queues.map(|observed| {
+            let plan = queue_plan(&self.valid, &observed, now);
+            self.measured.queues = observed;
+            plan
+        });
         let certificates = pki::certificates(&self.valid, &self.topology, &self.material);
         Findings {
             now,
             changing: None,
             servers: self
-                .configs
+                .topology
+                .servers
                 .iter()
-                .map(|config| self.server(&config.server, &config.digest, states, &seen))
+                .map(|server| self.server(&server.name, presences, &seen))
                 .collect(),
             meta_leader: self.meta_leader(&seen),
             cluster_size: self.cluster_size(&seen),
@@ -49,34 +57,35 @@ impl Standing {
             durables: self.durables(&seen, plan.as_ref()),
             access: self.access.clone(),
             data_path: self.data_path.clone(),
-            certificates: certificates.into_iter().map(told).collect(),
+            certificates: certificates_told(certificates),
             authority_warnings: pki::warnings(&self.valid, &self.material, now),
             refused: refused(plan.as_ref().ok()),
             problems: Vec::new(),
             failures,
             waiting: Vec::new(),
+            in_the_way: Vec::new(),
+            is_first: false,
         }
     }
 
-    fn server(&self, name: &str, digest: &str, states: &States, seen: &Seen) -> ServerFinding {
+    fn server(&self, name: &str, presences: &Presences, seen: &Seen) -> ServerFinding {
         let found = seen.servers.get(name);
-        let trouble = match (states.get(name).and_then(down), found) {
+        let Presence { down, node } = presences.get(name).cloned().unwrap_or_default();
+        let trouble = match (down, found) {
             (Some(down), _) => Some(down),
             (None, None) => Some("does not answer".to_owned()),
             (None, Some(found)) => found.unhealthy.clone(),
         };
-        let leaf = self.material.leaves.get(&LeafName::Server(name.to_owned()));
-        let wanted_end = leaf.map(|leaf| leaf.facts.not_after);
         let certificate_trouble = found
-            .filter(|found| found.certificate_ends != wanted_end)
+            .filter(|found| !self.serves_wanted_certificate(name, found))
             .map(|_| "serves another certificate than the one that is wanted".to_owned());
         ServerFinding {
             name: name.to_owned(),
             trouble,
             version: found.map(|found| found.server.version.clone()),
-            node: None,
+            node,
             config_digest: found.map(|found| found.config_digest.clone()),
-            wanted_digest: digest.to_owned(),
+            wanted_digest: self.digests.get(name).cloned().unwrap_or_default(),
             certificate_trouble,
             leader_of: found
                 .map(|found| found.leads.iter().cloned().collect())
@@ -152,24 +161,12 @@ impl Standing {
     }
 }
 
-/// Marks the servers whose processes are known to be down.
-pub(super) fn mark_down(servers: &mut [ServerFinding], states: &States) {
+/// Marks the servers that are known to be down.
+pub fn mark_down(servers: &mut [ServerFinding], presences: &Presences) {
     for server in servers {
-        if let Some(down) = states.get(&server.name).and_then(down) {
-            server.trouble = Some(down);
+        if let Some(presence) = presences.get(&server.name).filter(|one| one.down.is_some()) {
+            server.trouble.clone_from(&presence.down);
         }
-    }
-}
-
-fn down(state: &State) -> Option<String> {
-    match state {
-        State::Running { .. } => None,
-        State::Ending { .. } => Some("is ending".to_owned()),
-        State::Down(why @ (Why::Killed | Why::Stopped)) => Some(format!(
-            "is down: {why}; start it with `svom-messaging local start`"
-        )),
-        State::Down(why) => Some(format!("is down: {why}")),
-        State::Restarting { ended, .. } => Some(format!("ended and is started again: {ended}")),
     }
 }
 
@@ -225,10 +222,12 @@ fn refused(plan: Option<&QueuePlan>) -> Vec<svom_plan::change::Change> {
         .collect()
 }
 
-fn told(certificate: pki::Listed) -> CertificateStatus {
-    CertificateStatus {
+/// Certificates, as the status tells them.
+pub fn certificates_told(certificates: Vec<pki::Listed>) -> Vec<CertificateStatus> {
+    let told = |certificate: pki::Listed| CertificateStatus {
         name: certificate.name,
         not_after: rfc3339(certificate.not_after),
         renew_at: certificate.renew_at.map(rfc3339),
-    }
+    };
+    certificates.into_iter().map(told).collect()
 }

@@ -8,15 +8,12 @@ use svom_plan::material::{AuthorityName, LeafName, Material};
 use svom_plan::topology::Topology;
 use tokio::time::{Instant, sleep};
 
-use super::Say;
-use super::standing::runs;
-use crate::local::process::Servers;
 use crate::nats::bus::{Bus, BusError};
 use crate::nats::connect::leave_server;
 
 /// How long it may take until servers can be connected to, where one of them does not run or all ran
 /// before.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long another server may take when the one that the operator is connected to hangs.
 const ELSEWHERE: Duration = Duration::from_secs(5);
 /// How long one try may take.
@@ -43,34 +40,12 @@ impl Clients {
         Self::keep_trying(valid, topology, material, |_, waited| waited < PATIENCE).await
     }
 
-    /// Connects to servers that were just started. One alone listens only when it has read its whole
-    /// store, which takes minutes where that is large and was not closed in order: it is waited for
-    /// while its process runs, as long as for a restart.
+    /// Connects, and tries again while `goes_on` says so, which hears why the last try failed and for how
+    /// long it has been tried.
     ///
     /// # Errors
-    /// As [`Clients::connect`].
-    pub async fn connect_to_started(
-        valid: &Valid,
-        topology: &Topology,
-        material: &Material,
-        servers: &Servers,
-        say: Say<'_>,
-    ) -> Result<Self, BusError> {
-        let longest = PATIENCE.max(valid.max_wait_per_server);
-        let mut told = false;
-        let goes_on = |why: &BusError, waited| {
-            if !told && waited > PATIENCE {
-                told = true;
-                say(&format!(
-                    "waiting: {why}; the servers run, and read what they have stored"
-                ));
-            }
-            waited < PATIENCE || waited < longest && servers.states().values().all(runs)
-        };
-        Self::keep_trying(valid, topology, material, goes_on).await
-    }
-
-    async fn keep_trying(
+    /// No server could be connected to by then, and why the last try failed.
+    pub async fn keep_trying(
         valid: &Valid,
         topology: &Topology,
         material: &Material,

@@ -1,0 +1,357 @@
+//! Calls to the API server about the objects of one namespace.
+//!
+//! In: objects as JSON, and the right to act. Out: objects as they are. Every write asks for the right
+//! first, and is refused once it is gone; reads are free. Objects are JSON here, since what was applied is
+//! compared by the API server's own accounts of fields, which typed objects do not keep in order.
+
+use std::fmt;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::Client;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, Request, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use svom_crds::SvomMessaging;
+use svom_plan::kubernetes::labels::{INSTANCE, MANAGED_BY, MANAGER};
+
+use super::lease::{LeadershipLost, Leading};
+
+/// How long one call may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// The kinds of objects that a bus is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Service.
+    Service,
+    /// NetworkPolicy.
+    NetworkPolicy,
+    /// PodDisruptionBudget.
+    PodDisruptionBudget,
+    /// Secret.
+    Secret,
+    /// StatefulSet.
+    StatefulSet,
+    /// Pod.
+    Pod,
+    /// PersistentVolumeClaim.
+    Claim,
+}
+
+impl Kind {
+    /// Those that are applied.
+    pub const APPLIED: [Self; 5] = [
+        Self::Service,
+        Self::NetworkPolicy,
+        Self::PodDisruptionBudget,
+        Self::Secret,
+        Self::StatefulSet,
+    ];
+
+    /// The kind as Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::Secret => "Secret",
+            Self::StatefulSet => "StatefulSet",
+            Self::Pod => "Pod",
+            Self::Claim => "PersistentVolumeClaim",
+        }
+    }
+
+    fn resource(self) -> ApiResource {
+        match self {
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            Self::Secret => ApiResource::erase::<Secret>(&()),
+            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+            Self::Pod => ApiResource::erase::<Pod>(&()),
+            Self::Claim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+        }
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The API server refused, or there was no answer.
+    #[error("{what} failed: {}", words(error))]
+    Refused {
+        /// What was asked, and of which object.
+        what: String,
+        /// Its words.
+        error: Box<kube::Error>,
+    },
+    /// There was no answer in time.
+    #[error("{what}: no answer within {} s", ANSWERS_WITHIN.as_secs())]
+    Silent {
+        /// What was asked, and of which object.
+        what: String,
+    },
+    /// Another process may act by now.
+    #[error(transparent)]
+    Lost(#[from] LeadershipLost),
+    /// What was answered is not what its kind says.
+    #[error("{what} cannot be understood: {error}")]
+    Malformed {
+        /// What was asked, and of which object.
+        what: String,
+        /// Where it is wrong.
+        error: serde_json::Error,
+    },
+}
+
+impl ApiError {
+    /// What the API server said, by its code.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused { error, .. } => match &**error {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether a person should hear of it: not where another try comes right by itself, or another
+    /// process goes on.
+    pub fn is_worth_telling(&self) -> bool {
+        match self {
+            Self::Refused { .. } => !self.is_conflict(),
+            Self::Malformed { .. } => true,
+            Self::Silent { .. } | Self::Lost(_) => false,
+        }
+    }
+
+    /// Whether the object was changed by somebody else meanwhile.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+}
+
+/// The API server's own words, without what the library puts around them.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The API server, for one namespace, with the right to act.
+#[derive(Clone, Copy)]
+pub struct Api<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+    leading: &'a Leading,
+}
+
+impl fmt::Debug for Api<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Api({})", self.namespace)
+    }
+}
+
+impl<'a> Api<'a> {
+    /// The API server, for one namespace.
+    pub fn new(client: &'a Client, namespace: &'a str, leading: &'a Leading) -> Self {
+        Self {
+            client,
+            namespace,
+            leading,
+        }
+    }
+
+    /// The objects of a kind with the labels of the bus of this name.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn list(&self, kind: Kind, bus: &str) -> Result<Vec<Value>, ApiError> {
+        let labels = format!("{INSTANCE}={bus},{MANAGED_BY}={MANAGER}");
+        let what = format!("listing every {} with {labels}", kind.as_str());
+        let list = self
+            .request(kind)
+            .list(&ListParams::default().labels(&labels));
+        let mut answer: Value = self.call(what, list).await?;
+        let items = answer.get_mut("items").map(Value::take);
+        Ok(match items {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        })
+    }
+
+    /// An object; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn get(&self, kind: Kind, name: &str) -> Result<Option<Value>, ApiError> {
+        let what = format!("reading {} {name}", kind.as_str());
+        let get = self
+            .request(kind)
+            .get(name, &kube::api::GetParams::default());
+        match self.call(what, get).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Applies an object; what it is then. With a `metadata.resourceVersion` in it only that very state of
+    /// the object is changed. Fields that others took over and that are ours are taken back; others stay
+    /// theirs.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn apply(&self, kind: Kind, object: &Value) -> Result<Value, ApiError> {
+        let name = name(object);
+        let what = format!("applying {} {name}", kind.as_str());
+        let resource = kind.resource();
+        let mut object = object.clone();
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("apiVersion".to_owned(), json!(resource.api_version));
+            fields.insert("kind".to_owned(), json!(resource.kind));
+        }
+        let request = self.request(kind);
+        self.write(
+            what,
+            request.patch(name, &applying(), &Patch::Apply(&object)),
+        )
+        .await
+    }
+
+    /// Sets one annotation of an object, and nothing else of it.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn annotate(
+        &self,
+        kind: Kind,
+        name: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<(), ApiError> {
+        let what = format!("annotating {} {name}", kind.as_str());
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        let request = self.request(kind);
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        self.write(what, request.patch(name, &params, &Patch::Merge(&patch)))
+            .await
+            .map(|_: Value| ())
+    }
+
+    /// Deletes this very object; one that is gone already, or was made anew, is no error.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn delete(&self, kind: Kind, object: &Value) -> Result<(), ApiError> {
+        let name = name(object);
+        let what = format!("deleting {} {name}", kind.as_str());
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: uid.map(str::to_owned),
+            resource_version: None,
+        });
+        let deleted = self.write::<Value>(what, self.request(kind).delete(name, &params));
+        match deleted.await {
+            Err(error) if !matches!(error.code(), Some(404 | 409)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the status of the resource of this name.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn write_status(&self, name: &str, status: &Value) -> Result<(), ApiError> {
+        let what = format!("writing the status of SvomMessaging {name}");
+        let path = SvomMessaging::url_path(&(), Some(self.namespace));
+        let object = json!({
+            "apiVersion": svom_crds::API_VERSION,
+            "kind": svom_crds::KIND,
+            "metadata": {"name": name},
+            "status": status,
+        });
+        let patch = Patch::Apply(&object);
+        let request = Request::new(path).patch_subresource("status", name, &applying(), &patch);
+        self.write(what, request).await.map(|_: Value| ())
+    }
+
+    /// Sends an event.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn send(&self, event: &Event) -> Result<(), ApiError> {
+        let path = Event::url_path(&(), Some(self.namespace));
+        // An event is plain data: it can always be written.
+        let bytes = serde_json::to_vec(event).unwrap_or_default();
+        let request = Request::new(path).create(&PostParams::default(), bytes);
+        self.write("sending an event".to_owned(), request)
+            .await
+            .map(|_: Value| ())
+    }
+
+    fn request(&self, kind: Kind) -> Request {
+        Request::new(DynamicObject::url_path(
+            &kind.resource(),
+            Some(self.namespace),
+        ))
+    }
+
+    async fn write<T: DeserializeOwned>(
+        &self,
+        what: String,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<T, ApiError> {
+        self.leading.check()?;
+        self.call(what, request).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        what: String,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<T, ApiError> {
+        let refused = |error: kube::Error| ApiError::Refused {
+            what: what.clone(),
+            error: Box::new(error),
+        };
+        let request = request.map_err(|error| refused(kube::Error::BuildRequest(error)))?;
+        let answered = tokio::time::timeout(ANSWERS_WITHIN, self.client.request(request)).await;
+        match answered {
+            Ok(answer) => answer.map_err(refused),
+            Err(_) => Err(ApiError::Silent { what }),
+        }
+    }
+}
+
+fn applying() -> PatchParams {
+    PatchParams::apply(MANAGER).force()
+}
+
+/// The name of an object.
+pub fn name(object: &Value) -> &str {
+    let name = object.pointer("/metadata/name").and_then(Value::as_str);
+    name.unwrap_or_default()
+}
+
+/// An object as its type says.
+///
+/// # Errors
+/// It is not what its type says.
+pub fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, ApiError> {
+    T::deserialize(object).map_err(|error| ApiError::Malformed {
+        what: format!("the object {}", name(object)),
+        error,
+    })
+}

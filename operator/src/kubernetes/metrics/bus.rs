@@ -1,0 +1,227 @@
+//! What was read from each bus last. Unlike a counter of our own it goes as a whole when the bus does.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::kubernetes::controller::Key;
+
+/// What was read from a bus.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BusReading {
+    /// When each certificate ends, in seconds since 1970.
+    pub certificates: BTreeMap<String, i64>,
+    /// Streams by name.
+    pub streams: BTreeMap<String, StreamReading>,
+    /// Messages stored in each queue.
+    pub queues: BTreeMap<String, u64>,
+    /// Durables.
+    pub durables: BTreeMap<Durable, DurableReading>,
+}
+
+/// What was read from a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StreamReading {
+    /// Whether more than half of its replicas are current.
+    pub quorum: bool,
+    /// Bytes that it stores.
+    pub bytes: u64,
+    /// How long the last probe took to be answered; nothing where it was not.
+    pub probe: Option<Duration>,
+}
+
+/// Which durable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Durable {
+    /// Whose it is.
+    pub user: String,
+    /// What it is called.
+    pub name: String,
+}
+
+/// What was read from a durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DurableReading {
+    /// Messages that it has not delivered yet.
+    pub pending: u64,
+    /// Messages that were delivered and are not acknowledged.
+    pub unacknowledged: u64,
+}
+
+/// What was read last, of all buses. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Buses(Arc<Mutex<BTreeMap<Key, BusReading>>>);
+
+impl Buses {
+    /// What was read from a bus, in the place of what was read before.
+    pub fn set(&self, key: &Key, reading: BusReading) {
+        self.lock().insert(key.clone(), reading);
+    }
+
+    /// The bus is gone, or nothing is known of it any more.
+    pub fn remove(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
+    /// Another process looks after the buses.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, BusReading>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Done = Result<(), fmt::Error>;
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+impl Collector for Buses {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Done {
+        let buses = self.lock();
+        let mut family =
+            |name, help, kind, each: &dyn Fn(&BusReading, &mut Samples<'_, '_>) -> Done| {
+                let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+                buses.iter().try_for_each(|(key, reading)| {
+                    let mut samples = Samples {
+                        key,
+                        metric: &mut metric,
+                    };
+                    each(reading, &mut samples)
+                })
+            };
+        for (name, help, kind, each) in FAMILIES {
+            family(name, help, kind, &each)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the samples of one metric of one bus.
+struct Samples<'a, 'e> {
+    key: &'a Key,
+    metric: &'a mut MetricEncoder<'e>,
+}
+
+impl Samples<'_, '_> {
+    fn gauge(&mut self, more: &[(&'static str, &str)], value: f64) -> Done {
+        let labels = labels(self.key, more);
+        let sample = self.metric.encode_family(&labels)?;
+        ConstGauge::new(value).encode(sample)
+    }
+}
+
+fn labels<'a>(key: &'a Key, more: &[(&'static str, &'a str)]) -> Labels<'a> {
+    let mut labels = vec![
+        ("namespace", key.namespace.as_str()),
+        ("name", key.name.as_str()),
+    ];
+    labels.extend_from_slice(more);
+    labels
+}
+
+type Each = fn(&BusReading, &mut Samples<'_, '_>) -> Done;
+
+/// Every metric, in the order of the text.
+const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
+    (
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate ends, in seconds since 1970.",
+        MetricType::Gauge,
+        |reading, samples| {
+            let mut all = reading.certificates.iter();
+            all.try_for_each(|(name, end)| samples.gauge(&[("certificate", name)], number(*end)))
+        },
+    ),
+    (
+        "stream_quorum",
+        "1 where more than half of a stream's replicas are current.",
+        MetricType::Gauge,
+        |reading, samples| {
+            let mut all = reading.streams.iter();
+            all.try_for_each(|(name, stream)| {
+                samples.gauge(&[("stream", name)], f64::from(u8::from(stream.quorum)))
+            })
+        },
+    ),
+    (
+        "stream_bytes",
+        "Bytes that a stream stores.",
+        MetricType::Gauge,
+        |reading, samples| {
+            let mut all = reading.streams.iter();
+            all.try_for_each(|(name, stream)| {
+                samples.gauge(&[("stream", name)], count(stream.bytes))
+            })
+        },
+    ),
+    (
+        "probe_latency_seconds",
+        "How long a stream took to answer the last probe; absent where it did not.",
+        MetricType::Gauge,
+        |reading, samples| {
+            let all = reading.streams.iter();
+            let mut answered = all.filter_map(|(name, stream)| Some((name, stream.probe?)));
+            answered
+                .try_for_each(|(name, took)| samples.gauge(&[("stream", name)], took.as_secs_f64()))
+        },
+    ),
+    (
+        "queue_messages",
+        "Messages that a queue stores.",
+        MetricType::Gauge,
+        |reading, samples| {
+            let mut all = reading.queues.iter();
+            all.try_for_each(|(name, messages)| samples.gauge(&[("queue", name)], count(*messages)))
+        },
+    ),
+    (
+        "durable_pending_messages",
+        "Messages that a durable has not delivered yet.",
+        MetricType::Gauge,
+        |reading, samples| {
+            each_durable(reading, |labels, durable| {
+                samples.gauge(labels, count(durable.pending))
+            })
+        },
+    ),
+    (
+        "durable_unacknowledged_messages",
+        "Messages that a durable delivered and nobody acknowledged.",
+        MetricType::Gauge,
+        |reading, samples| {
+            each_durable(reading, |labels, durable| {
+                samples.gauge(labels, count(durable.unacknowledged))
+            })
+        },
+    ),
+];
+
+fn each_durable(
+    reading: &BusReading,
+    mut sample: impl FnMut(&[(&'static str, &str)], &DurableReading) -> Done,
+) -> Done {
+    reading.durables.iter().try_for_each(|(durable, reading)| {
+        sample(
+            &[("user", &durable.user), ("durable", &durable.name)],
+            reading,
+        )
+    })
+}
+
+/// Exact up to 2⁵³, as every number of this format.
+#[expect(clippy::cast_precision_loss)]
+fn count(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss)]
+fn number(number: i64) -> f64 {
+    number as f64
+}

@@ -1,0 +1,255 @@
+//! The servers themselves: their configuration in force, queues, proofs, and what is found of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use svom_plan::kubernetes::observe::{Reason, Seen as ServerSeen, servers};
+use svom_plan::kubernetes::{InForce, Object};
+use svom_plan::pki;
+use svom_plan::queues::queue_plan;
+use svom_plan::status::{Findings, ServerFinding};
+use tokio::time::{Instant, sleep};
+
+use super::apply::{Applied, Minted, bus, note, writer};
+use super::{Pass, nothing_found};
+use crate::bus::{Clients, Live, Presence, Presences, certificates_told};
+use crate::kubernetes::api::ApiError;
+use crate::kubernetes::gathered::Gathered;
+use crate::nats::observe::Seen;
+use crate::nats::system::Accounts;
+
+/// How long a node may take until its server finds what was written for it; after the pod was annotated
+/// it takes 0.3 s.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(20);
+/// Pause between two tries.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+fn silently(_: &str) {}
+
+impl Pass<'_> {
+    /// Puts in force what was written, as far as the servers can be reached, and looks at everything.
+    pub(super) async fn look(
+        &mut self,
+        applied: &mut Applied,
+        gathered: &mut Gathered,
+    ) -> Result<Findings, ApiError> {
+        let state = applied.state.clone();
+        let seen = servers(&bus(&self.identity, &state), &gathered.observed());
+        let presences = presences(&seen);
+        let reaches = self.known.live.is_some() || seen.iter().any(may_answer);
+        if let Some(minted) = applied.minted.take() {
+            if reaches {
+                self.keep_connected(&state, &minted, applied).await;
+                let whole = self.take_up(&state, &minted, gathered, &presences).await?;
+                if whole {
+                    self.remember(&state, gathered, applied).await?;
+                }
+            }
+            applied.minted = Some(minted);
+        }
+        let minted = applied.minted.as_ref();
+        let Some(live) = &mut self.known.live else {
+            return Ok(without_connection(&seen, &state, minted, self.now));
+        };
+        if reaches {
+            bring_about_queues_and_proof(live, &presences, self.now).await;
+        }
+        Ok(live.find(&presences, self.now).await)
+    }
+
+    /// Has the servers read what was written for them; whether all of them have it in force.
+    async fn take_up(
+        &mut self,
+        state: &InForce,
+        minted: &Minted,
+        gathered: &Gathered,
+        presences: &Presences,
+    ) -> Result<bool, ApiError> {
+        let anyone_runs = presences.values().any(|one| one.down.is_none());
+        let Some(live) = &mut self.known.live else {
+            return Ok(false);
+        };
+        aim_at(live, state, minted);
+        if state.valid.paused {
+            return Ok(false);
+        }
+        let behind = match live.seen(anyone_runs).await {
+            Ok(seen) => live.behind(&seen),
+            // The look that follows says so.
+            Err(_) => return Ok(false),
+        };
+        self.make_nodes_look(&behind, &minted.configuration, gathered)
+            .await?;
+        let Some(live) = &mut self.known.live else {
+            return Ok(false);
+        };
+        match settle(live, anyone_runs).await {
+            Ok(seen) => Ok(is_whole(live, &seen)),
+            Err(error) => {
+                live.failures.reload.push(error);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn keep_connected(&mut self, state: &InForce, minted: &Minted, applied: &mut Applied) {
+        let fits = |live: &Live| live.clients.fit(&minted.material);
+        if self.known.live.as_ref().is_some_and(fits) {
+            return;
+        }
+        self.known.live = None;
+        let connected =
+            Clients::keep_trying(&state.valid, &minted.topology, &minted.material, |_, _| {
+                false
+            });
+        match connected.await {
+            Ok(clients) => {
+                self.known.live = Some(Live::new(
+                    state.valid.clone(),
+                    minted.topology.clone(),
+                    minted.material.clone(),
+                    minted.digests.clone(),
+                    clients,
+                ));
+            }
+            Err(error) => applied.failures.push(error.to_string()),
+        }
+    }
+
+    /// Writes down what is in force: from now on a change is judged against it.
+    async fn remember(
+        &mut self,
+        state: &InForce,
+        gathered: &mut Gathered,
+        applied: &mut Applied,
+    ) -> Result<(), ApiError> {
+        match state.secret(&self.identity) {
+            Ok(secret) => {
+                let object = Object::Secret(Box::new(secret));
+                let written = writer(self.api, &self.identity, gathered, self.known)
+                    .write(&object)
+                    .await;
+                note(written, applied)
+            }
+            Err(problem) => {
+                applied.failures.push(problem.to_string());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is wanted from now on.
+fn aim_at(live: &mut Live, state: &InForce, minted: &Minted) {
+    if live.valid != state.valid {
+        // What was proven was another state.
+        live.access = svom_plan::status::ProofFinding::default();
+    }
+    live.valid = state.valid.clone();
+    live.topology = minted.topology.clone();
+    live.material = minted.material.clone();
+    live.digests = minted.digests.clone();
+}
+
+/// Whether every server has in force what was written for it, and they are led.
+fn is_whole(live: &Live, seen: &Seen) -> bool {
+    let mut servers = live.digests.keys();
+    let everyone = servers.all(|name| seen.servers.contains_key(name));
+    let is_led = live.digests.len() == 1 || seen.meta_leader().is_some();
+    everyone && is_led && live.behind(seen).is_empty()
+}
+
+/// Servers are told to read their configuration again until their digests say that they have. One that
+/// was told before its node had brought the new files is told again; and one that took up new accounts
+/// once more after that.
+async fn settle(live: &mut Live, anyone_runs: bool) -> Result<Seen, String> {
+    let deadline = Instant::now() + ARRIVES_WITHIN;
+    let mut took_up = BTreeMap::new();
+    loop {
+        let told = live.tell_to_reload(anyone_runs, &silently).await;
+        let before = told.map_err(|error| error.to_string())?;
+        let behind = live.behind(&before);
+        if behind.is_empty() {
+            if took_up.is_empty() {
+                return Ok(before);
+            }
+            live.unread = std::mem::take(&mut took_up);
+            continue;
+        }
+        took_up.extend(behind.iter().map(|name| (name.clone(), Accounts::Known)));
+        if Instant::now() > deadline {
+            let names: Vec<&str> = behind.iter().map(String::as_str).collect();
+            live.failures.reload.push(format!(
+                "{} did not get its new configuration from its node within {} s; it is told again",
+                names.join(", "),
+                ARRIVES_WITHIN.as_secs()
+            ));
+            return Ok(before);
+        }
+        sleep(BETWEEN).await;
+    }
+}
+
+async fn bring_about_queues_and_proof(live: &mut Live, presences: &Presences, now: i64) {
+    let wants_steps = match live.observe_queues().await {
+        Ok(observed) => !queue_plan(&live.valid, &observed, now).steps.is_empty(),
+        // It cannot be asked now; the look that follows says so.
+        Err(_) => return,
+    };
+    let is_proven = live.is_proven();
+    if wants_steps || !is_proven {
+        let all_run = presences.values().all(|one| one.down.is_none());
+        live.sync_queues(all_run, &silently).await;
+    }
+    if !is_proven {
+        live.prove(&silently).await;
+    }
+}
+
+fn presences(seen: &[ServerSeen]) -> Presences {
+    let presence = |server: &ServerSeen| Presence {
+        down: server
+            .trouble
+            .as_ref()
+            .map(|trouble| trouble.message.clone()),
+        node: server.node.clone(),
+    };
+    seen.iter()
+        .map(|server| (server.name.clone(), presence(server)))
+        .collect()
+}
+
+/// Whether a server can be connected to as far as Kubernetes knows: it runs, or a node that does not
+/// report may still run it. One that only starts is not asked for: its name may not be known yet, and
+/// that would be remembered by the cluster's name service for seconds.
+fn may_answer(server: &ServerSeen) -> bool {
+    server
+        .trouble
+        .as_ref()
+        .is_none_or(|trouble| matches!(trouble.reason, Reason::NotReady | Reason::NodeNotReady))
+}
+
+/// What is known of servers that cannot be asked.
+fn without_connection(
+    seen: &[ServerSeen],
+    state: &InForce,
+    minted: Option<&Minted>,
+    now: i64,
+) -> Findings {
+    let server = |server: &ServerSeen| ServerFinding {
+        name: server.name.clone(),
+        trouble: Some(match &server.trouble {
+            Some(trouble) => trouble.message.clone(),
+            None => "does not answer yet".to_owned(),
+        }),
+        node: server.node.clone(),
+        ..ServerFinding::default()
+    };
+    let certificates =
+        minted.map(|minted| pki::certificates(&state.valid, &minted.topology, &minted.material));
+    Findings {
+        servers: seen.iter().map(server).collect(),
+        certificates: certificates_told(certificates.unwrap_or_default()),
+        ..nothing_found(now)
+    }
+}

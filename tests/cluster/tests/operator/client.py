@@ -1,0 +1,139 @@
+"""A client of the bus with nothing but a user's Secret: what it is told to do, said in lines."""
+
+import asyncio
+import pathlib
+import ssl
+import sys
+import time
+
+import nats
+from nats.errors import Error
+
+SECRET = pathlib.Path("/etc/svom-messaging")
+
+
+def read(key):
+    return (SECRET / key).read_text().strip()
+
+
+async def connected(servers=None, errors=None):
+    context = ssl.create_default_context(cafile=str(SECRET / "ca.crt"))
+
+    async def note(error):
+        if errors is not None:
+            errors.append(str(error))
+
+    return await nats.connect(
+        servers=(servers or read("url")).split(","),
+        user=read("username"),
+        password=read("password"),
+        tls=context,
+        error_cb=note,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        connect_timeout=5,
+    )
+
+
+def stream(client):
+    return client.jetstream(domain=read("jetstream-domain"), timeout=5)
+
+
+async def publish(queue, text, servers=None):
+    client = await connected(servers)
+    try:
+        acknowledged = await stream(client).publish(queue, text.encode())
+        print(acknowledged.stream, acknowledged.seq)
+    except Error as error:
+        print("no:", type(error).__name__, error)
+    except Exception as error:  # noqa: BLE001  The client has errors of several families.
+        print("no:", type(error).__name__, error)
+    finally:
+        await client.close()
+
+
+async def listen(queue, count):
+    """Prints so many messages, or that it is denied."""
+    errors = []
+    client = await connected(errors=errors)
+    heard = await client.subscribe(queue)
+    left = int(count)
+    deadline = time.monotonic() + 60
+    while left and time.monotonic() < deadline:
+        if any("Permissions" in error or "permissions" in error for error in errors):
+            print("denied:", errors[0])
+            break
+        try:
+            message = await heard.next_msg(timeout=0.3)
+        except Exception:  # noqa: BLE001  Nothing came in time.
+            continue
+        print(message.data.decode(), flush=True)
+        left -= 1
+    await client.close()
+
+
+async def load(queue, seconds, log):
+    """Publishes numbers until the time is over; each that was acknowledged is in the log."""
+    client = await connected()
+    deadline = time.monotonic() + float(seconds)
+    number = 0
+    with open(log, "w") as lines:
+        while time.monotonic() < deadline:
+            number += 1
+            identity = f"{log}-{number}"
+            while True:
+                try:
+                    await stream(client).publish(
+                        queue, str(number).encode(), headers={"Nats-Msg-Id": identity}
+                    )
+                    break
+                except Exception:  # noqa: BLE001  Tried again with the same identity.
+                    await asyncio.sleep(0.1)
+            print(number, file=lines, flush=True)
+    await client.close()
+
+
+async def drain(subject, group, log):
+    """Reads a durable until nothing comes for five seconds; each message is in the log."""
+    client = await connected()
+    heard = await client.subscribe(subject, queue=group)
+    quiet = time.monotonic() + 5
+    with open(log, "a") as lines:
+        while time.monotonic() < quiet:
+            try:
+                message = await heard.next_msg(timeout=0.5)
+            except Exception:  # noqa: BLE001  Nothing came in time.
+                continue
+            print(message.data.decode(), file=lines, flush=True)
+            await message.ack()
+            quiet = time.monotonic() + 5
+    await client.close()
+
+
+def missing(acknowledged, read_log):
+    """What was acknowledged and never read."""
+    sent = set(pathlib.Path(acknowledged).read_text().split())
+    got = set(pathlib.Path(read_log).read_text().split())
+    print(len(sent), len(sent - got))
+
+
+def main():
+    what, *words = sys.argv[1:]
+    if what == "publish":
+        asyncio.run(publish(*words))
+    elif what == "publish-to":
+        servers, *rest = words
+        asyncio.run(publish(*rest, servers=servers))
+    elif what == "listen":
+        asyncio.run(listen(*words))
+    elif what == "load":
+        asyncio.run(load(*words))
+    elif what == "drain":
+        asyncio.run(drain(*words))
+    elif what == "missing":
+        missing(*words)
+    else:
+        sys.exit(f"{what}?")
+
+
+main()

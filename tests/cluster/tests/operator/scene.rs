@@ -1,0 +1,376 @@
+//! A namespace with an operator in it, and what its tests look at.
+//!
+//! In: a cluster. Out: resources applied, conditions waited for, programs run in pods. The namespace goes
+//! away with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::{Value, json};
+use svom_cluster::cache::Cache;
+use svom_cluster::cluster::Cluster;
+use svom_cluster::images::{self, Image};
+use svom_cluster::kubectl::Kubectl;
+use svom_cluster::notes::skip;
+use svom_cluster::progress::Progress;
+
+/// For whatever a cluster on a busy machine does.
+pub const LIMIT: Duration = Duration::from_secs(180);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+static IMAGES: OnceLock<Result<Images, String>> = OnceLock::new();
+
+/// Images as pods name them.
+#[derive(Clone, Debug)]
+pub struct Images {
+    pub nats_server: String,
+    operator: String,
+    client: String,
+}
+
+/// One test's namespace.
+pub struct Scene {
+    pub cluster: Cluster,
+    pub namespace: String,
+    pub images: Images,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    /// Nothing where there is no cluster to test; then it has been said why.
+    pub fn prepare(test: &str) -> Result<Option<Self>> {
+        let one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = match Cluster::for_tests("operator")? {
+            Ok(cluster) => cluster,
+            Err(skipped) => return skip(&format!("operator::{test}"), skipped.why).map(|()| None),
+        };
+        if cluster.engine().is_none() {
+            let why = "the images are loaded only into a cluster that was made here";
+            return skip(&format!("operator::{test}"), why).map(|()| None);
+        }
+        let images = IMAGES.get_or_init(|| loaded(&cluster).map_err(|error| format!("{error:#}")));
+        let images = images.clone().map_err(|error| anyhow!("{error}"))?;
+        let scene = Self {
+            namespace: format!("operator-{}", std::process::id()),
+            cluster,
+            images,
+            _one: one,
+        };
+        scene.install()?;
+        Ok(Some(scene))
+    }
+
+    pub fn kubectl(&self) -> &Kubectl {
+        self.cluster.kubectl()
+    }
+
+    /// Installs the operator as the manifests say.
+    pub fn install(&self) -> Result<()> {
+        let manifests = self.moved(&manifest("install.yaml")?);
+        self.kubectl().apply(&manifests)?;
+        let operator = "deployment/svom-messaging";
+        self.kubectl().rolled_out(&self.namespace, operator, LIMIT)
+    }
+
+    /// Manifests of the repository in this namespace, with the images at hand.
+    pub fn moved(&self, manifests: &str) -> String {
+        let namespace = &self.namespace;
+        manifests
+            .replace("namespace: svom\n", &format!("namespace: {namespace}\n"))
+            .replace("  name: svom\n", &format!("  name: {namespace}\n"))
+            .lines()
+            .map(|line| match line.trim_start() {
+                words if words.starts_with("image: natsio/nats-box") => {
+                    line.replace("natsio/nats-box", &self.images.client)
+                }
+                words if words.starts_with("image: ") => {
+                    let indent = line.len() - words.len();
+                    format!("{}image: {}", " ".repeat(indent), self.images.operator)
+                }
+                _ => line.to_owned(),
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Tells how many operators are to run, and waits until they do.
+    pub fn operators(&self, count: u8) -> Result<()> {
+        let replicas = format!("--replicas={count}");
+        let deployment = "deployment/svom-messaging";
+        self.run(&["scale", deployment, &replicas])?;
+        if count == 0 {
+            let pods = ["pods", "--selector=app.kubernetes.io/name=svom-messaging"];
+            return self.wait_for_none(&pods);
+        }
+        self.kubectl()
+            .rolled_out(&self.namespace, deployment, LIMIT)
+    }
+
+    /// kubectl in this namespace.
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        let namespace = format!("--namespace={}", self.namespace);
+        self.kubectl()
+            .run(words.iter().copied().chain([namespace.as_str()]))
+    }
+
+    /// An object of this namespace; `None` where there is none.
+    pub fn find(&self, words: &[&str]) -> Result<Option<Value>> {
+        let namespace = format!("--namespace={}", self.namespace);
+        let words: Vec<&str> = [namespace.as_str()].iter().chain(words).copied().collect();
+        self.kubectl().find(&words)
+    }
+
+    pub fn get(&self, words: &[&str]) -> Result<Value> {
+        let found = self.find(words)?;
+        found.with_context(|| format!("there is no {}", words.join(" ")))
+    }
+
+    /// A resource with this `spec`, whose servers have the image at hand.
+    pub fn resource(&self, name: &str, spec: &Value) -> Value {
+        let (repository, tag) = self
+            .images
+            .nats_server
+            .rsplit_once(':')
+            .unwrap_or((&self.images.nats_server, ""));
+        let mut spec = spec.clone();
+        if spec.get("image").is_none() {
+            spec["image"] = json!({"repository": repository, "tag": tag});
+        }
+        if spec.get("storage").is_none() {
+            spec["storage"] = json!({"size": "5Gi"});
+        }
+        json!({
+            "apiVersion": "messaging.svom.eu/v1alpha1",
+            "kind": "SvomMessaging",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        })
+    }
+
+    /// Applies a resource with this `spec`.
+    pub fn apply(&self, name: &str, spec: &Value) -> Result<()> {
+        let resource = self.resource(name, spec);
+        self.kubectl().apply(&resource.to_string())
+    }
+
+    /// The one wait.
+    pub fn ready(&self, name: &str) -> Result<()> {
+        let resource = format!("svm/{name}");
+        let namespace = format!("--namespace={}", self.namespace);
+        // A wait is satisfied by what was told of the generation before; kstatus is not.
+        self.eventually("the status of this generation", || {
+            let found = self.get(&["svm", name])?;
+            let observed = &found["status"]["observedGeneration"];
+            ensure!(observed == &found["metadata"]["generation"], "{observed}");
+            Ok(())
+        })?;
+        self.kubectl()
+            .wait(&[&namespace, &resource], "condition=Ready", LIMIT)
+    }
+
+    /// One condition of a resource: its status, reason and message.
+    pub fn condition(&self, name: &str, kind: &str) -> Result<(String, String, String)> {
+        let found = self.get(&["svm", name])?;
+        let conditions = found["status"]["conditions"].as_array();
+        let condition = conditions
+            .into_iter()
+            .flatten()
+            .find(|one| one["type"] == kind)
+            .with_context(|| format!("no condition {kind}: {}", found["status"]))?;
+        let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+        Ok((text("status"), text("reason"), text("message")))
+    }
+
+    /// Waits until a resource says this of itself in its condition `Ready` or, where it waits for a
+    /// person, `Stalled`.
+    pub fn says(&self, name: &str, words: &str) -> Result<()> {
+        self.eventually(&format!("{name} to say {words:?}"), || {
+            let found = self.get(&["svm", name])?;
+            let conditions = found["status"]["conditions"].to_string();
+            ensure!(conditions.contains(words), "{conditions}");
+            Ok(())
+        })
+    }
+
+    /// Waits until there is nothing that these words name.
+    pub fn wait_for_none(&self, words: &[&str]) -> Result<()> {
+        self.eventually(&format!("no {}", words.join(" ")), || {
+            let mut asked = vec!["get", "--output=name", "--ignore-not-found"];
+            asked.extend(words);
+            let found = self.run(&asked)?;
+            ensure!(found.trim().is_empty(), "{found}");
+            Ok(())
+        })
+    }
+
+    /// Looks until a look succeeds; fails with what the last one said.
+    pub fn eventually<T>(&self, what: &str, mut look: impl FnMut() -> Result<T>) -> Result<T> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match look() {
+                Ok(found) => return Ok(found),
+                Err(error) if Instant::now() > deadline => {
+                    let waited = LIMIT.as_secs();
+                    let context = format!("after {waited} s still waiting for: {what}");
+                    return Err(error.context(context));
+                }
+                Err(_) => thread::sleep(BETWEEN_LOOKS),
+            }
+        }
+    }
+
+    /// A pod with nothing but a user's Secret in it, which waits for programs to run.
+    pub fn client(&self, pod: &str, secret: &str) -> Result<()> {
+        let labels = json!({"app": pod});
+        let security = json!({
+            "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        });
+        let restricted = json!({
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        });
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": pod, "namespace": self.namespace, "labels": labels},
+            "spec": {
+                "automountServiceAccountToken": false,
+                "terminationGracePeriodSeconds": 1,
+                "securityContext": security,
+                "containers": [{
+                    "name": "client", "image": self.images.client,
+                    "command": ["sleep", "86400"],
+                    "env": [{"name": "HOME", "value": "/tmp"}],
+                    "securityContext": restricted,
+                    "volumeMounts": [
+                        {"name": "credentials", "mountPath": "/etc/svom-messaging", "readOnly": true},
+                        {"name": "programs", "mountPath": "/programs", "readOnly": true},
+                        {"name": "tmp", "mountPath": "/tmp"},
+                    ],
+                }],
+                "volumes": [
+                    {"name": "credentials", "secret": {"secretName": secret, "defaultMode": 288}},
+                    {"name": "programs", "configMap": {"name": "programs"}},
+                    {"name": "tmp", "emptyDir": {}},
+                ],
+            },
+        });
+        let programs = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "programs", "namespace": self.namespace},
+            "data": {"client.py": include_str!("client.py")},
+        });
+        self.kubectl().apply(&programs.to_string())?;
+        self.kubectl().apply(&manifest.to_string())?;
+        let namespace = format!("--namespace={}", self.namespace);
+        self.kubectl().wait(
+            &[&namespace, &format!("pod/{pod}")],
+            "condition=Ready",
+            LIMIT,
+        )
+    }
+
+    /// What a program prints in a client's pod, where it ends well.
+    pub fn in_pod(&self, pod: &str, program: &[&str]) -> Result<String> {
+        self.kubectl().exec(&self.namespace, pod, "client", program)
+    }
+
+    /// The same, for a program that takes its time.
+    pub fn in_pod_for(&self, pod: &str, program: &[&str]) -> Result<()> {
+        let ended =
+            self.kubectl()
+                .exec_outcome(&self.namespace, pod, "client", program, 2 * LIMIT)?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.success(), "{program:?} in {pod}: {said}");
+        Ok(())
+    }
+
+    /// What the client program prints in a pod.
+    pub fn ask(&self, pod: &str, words: &[&str]) -> Result<String> {
+        let program = ["python3", "/programs/client.py"];
+        let program: Vec<&str> = program.iter().chain(words).copied().collect();
+        Ok(self.in_pod(pod, &program)?.trim().to_owned())
+    }
+
+    /// The names of all Secrets with a digest of what each holds.
+    pub fn secrets(&self) -> Result<Vec<(String, String)>> {
+        let list = self.get(&["secrets"])?;
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        Ok(items
+            .iter()
+            .map(|secret| {
+                let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+                (name.to_owned(), secret["data"].to_string())
+            })
+            .collect())
+    }
+
+    /// Says how everything is, for whoever reads why a test failed.
+    pub fn tell(&self) {
+        for words in [
+            &["get", "svm,pods,pvc,statefulsets,services", "--output=wide"][..],
+            &[
+                "get",
+                "svm",
+                "--output=jsonpath={range .items[*].status.conditions[*]}{.type}={.status} {.reason}: {.message}{'\\n'}{end}",
+            ],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+            &[
+                "logs",
+                "--selector=app.kubernetes.io/name=svom-messaging",
+                "--tail=30",
+                "--prefix",
+            ],
+        ] {
+            let said = self.run(words);
+            eprintln!("{}", said.unwrap_or_else(|error| format!("{error:#}")));
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let timeout = format!("--timeout={}s", LIMIT.as_secs());
+        let delete = [
+            "delete",
+            "namespace",
+            &self.namespace,
+            "--ignore-not-found",
+            &timeout,
+        ];
+        let command = &mut self.kubectl().command(delete);
+        if let Err(problem) = svom_cluster::command::output(command, LIMIT) {
+            eprintln!("{problem:#}");
+        }
+    }
+}
+
+/// One of the manifests, as it is written.
+pub fn manifest(path: &str) -> Result<String> {
+    let path = manifests().join(path);
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
+}
+
+fn loaded(cluster: &Cluster) -> Result<Images> {
+    let progress = Progress::shown();
+    let cache = Cache::open()?;
+    let [nats_server, operator, client] = [Image::NatsServer, Image::Operator, Image::Client]
+        .map(|image| images::build(image, &cache, &progress));
+    let (nats_server, operator, client) = (nats_server?, operator?, client?);
+    let archives = [nats_server.archive, operator.archive, client.archive];
+    cluster.load(&archives, &progress)?;
+    Ok(Images {
+        nats_server: nats_server.reference,
+        operator: operator.reference,
+        client: client.reference,
+    })
+}

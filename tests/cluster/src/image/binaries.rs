@@ -19,13 +19,14 @@ use crate::versions::{Kubernetes, data, of_module};
 /// The module of what is beside Kubernetes, whichever that is.
 const COMMON: &str = ".";
 
-const KUBE_API_SERVER: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
+const API_SERVER: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
+const ETCD: &str = "./cmd/etcd";
 const KUBECTL: &str = "k8s.io/kubernetes/cmd/kubectl";
 const KIND: &str = "sigs.k8s.io/kind";
 
 /// Of the module of a Kubernetes. Each program has the last part of its package's path as its name.
 const KUBERNETES: [&str; 7] = [
-    KUBE_API_SERVER,
+    API_SERVER,
     "k8s.io/kubernetes/cmd/kube-controller-manager",
     "k8s.io/kubernetes/cmd/kube-proxy",
     "k8s.io/kubernetes/cmd/kube-scheduler",
@@ -44,9 +45,6 @@ const BESIDE: [&str; 7] = [
     "github.com/containerd/containerd/v2/cmd/ctr",
     KIND,
 ];
-
-/// Those of an API server that stands alone, beside [`KUBE_API_SERVER`] and [`KUBECTL`].
-const ETCD: &str = "./cmd/etcd";
 
 /// What containerd does without: snapshotters that the node never uses.
 const TAGS: &str = "no_aufs,no_btrfs,no_devmapper,no_zfs";
@@ -83,12 +81,11 @@ pub fn commands(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> 
 /// As [`binaries`].
 pub fn api_server(cache: &Cache, kubernetes: &Kubernetes, progress: &Progress) -> Result<PathBuf> {
     let all = Wanted::of(kubernetes, &KUBERNETES, &BESIDE)?;
-    let name = format!("kubernetes-{}", kubernetes.version);
-    if let Some(all) = cache.found(&name, &all.key()?) {
-        return Ok(all);
+    if let Some(found) = cache.found(&all.name("kubernetes"), &all.key()?) {
+        return Ok(found);
     }
     let what = format!("building an API server, Kubernetes {}", kubernetes.version);
-    let wanted = Wanted::of(kubernetes, &[KUBE_API_SERVER, KUBECTL], &[ETCD])?;
+    let wanted = Wanted::of(kubernetes, &[API_SERVER, KUBECTL], &[ETCD])?;
     wanted.programs(cache, "api-server", progress, &what)
 }
 
@@ -132,8 +129,7 @@ impl<'a> Wanted<'a> {
         progress: &Progress,
         what: &str,
     ) -> Result<PathBuf> {
-        let name = format!("{name}-{}", self.kubernetes.version);
-        cache.entry(&name, &self.key()?, progress, |folder| {
+        cache.entry(&self.name(name), &self.key()?, progress, |folder| {
             progress.part(what, |part| {
                 let mut parts = self.parts.iter();
                 parts.try_for_each(|(modules, packages)| {
@@ -141,6 +137,11 @@ impl<'a> Wanted<'a> {
                 })
             })
         })
+    }
+
+    /// The name of a cache's entry.
+    fn name(&self, what: &str) -> String {
+        format!("{what}-{}", self.kubernetes.version)
     }
 
     fn key(&self) -> Result<Key> {

@@ -16,7 +16,7 @@ def read(key):
     return (SECRET / key).read_text().strip()
 
 
-async def connected(servers=None, errors=None):
+async def connected(servers=None, errors=None, tries=-1):
     context = ssl.create_default_context(cafile=str(SECRET / "ca.crt"))
 
     async def note(error):
@@ -29,7 +29,7 @@ async def connected(servers=None, errors=None):
         password=read("password"),
         tls=context,
         error_cb=note,
-        max_reconnect_attempts=-1,
+        max_reconnect_attempts=tries,
         reconnect_time_wait=0.2,
         connect_timeout=5,
     )
@@ -40,7 +40,7 @@ def stream(client):
 
 
 async def publish(queue, text, servers=None):
-    client = await connected(servers)
+    client = await connected(servers, tries=3)
     try:
         acknowledged = await stream(client).publish(queue, text.encode())
         print(acknowledged.stream, acknowledged.seq)

@@ -34,6 +34,8 @@ use crate::bus::Live;
 use crate::clock::now;
 use judge::{Aim, Judgement};
 
+/// What the API server answers where an object is not as its definition says.
+const INVALID: u16 = 422;
 /// How long after something was found that may come right by itself it is looked at again, where
 /// nothing tells before.
 const SOON: Duration = Duration::from_secs(5);
@@ -142,10 +144,14 @@ impl Reconcile for Recipe {
 impl Pass<'_> {
     async fn run(&mut self) -> Result<Next, ApiError> {
         match self.judge().await? {
-            Judgement::Unusable(problems) => {
-                self.report_unusable(&problems).await?;
-                Ok(Next::WhenSomethingChanges)
-            }
+            Judgement::Unusable(problems) => match self.report_unusable(&problems).await {
+                // A resource that its definition does not take any more takes no status either.
+                Err(error) if error.code() == Some(INVALID) => {
+                    tracing::warn!(%error, resource = %self.key, "its status cannot be told");
+                    Ok(Next::WhenSomethingChanges)
+                }
+                told => told.map(|()| Next::WhenSomethingChanges),
+            },
             Judgement::NotBegun(wanted) => {
                 self.report_not_begun(&wanted).await?;
                 Ok(Next::WhenSomethingChanges)

@@ -185,11 +185,16 @@ def test_several_workers_share_one_durable(worker: NatsIo, bus: Bus) -> None:
     handled: Counter[str] = Counter()
     at_once: set[str] = set()
     lock = threading.Lock()
+    shared = threading.Event()
 
     def handle(delivery: Delivery) -> None:
         with lock:
             handled[delivery.text] += 1
             at_once.add(threading.current_thread().name)
+            if len(at_once) > 1:
+                shared.set()
+        # Who comes first leaves something for another.
+        shared.wait(20)
 
     with NatsIo.from_secret(bus.secret("worker")) as another:
         with worker.durable("shared", handle, workers=3), another.durable("shared", handle, workers=2):

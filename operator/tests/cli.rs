@@ -263,6 +263,7 @@ fn every_help_teaches() {
         vec!["check"],
         vec!["plan"],
         vec!["local"],
+        vec!["run"],
     ];
     commands.extend(local.map(|command| vec!["local", command]));
     let place = PathBuf::from(ROOT);
@@ -291,7 +292,7 @@ fn every_help_teaches() {
     };
     assert_eq!(
         listed(&[]),
-        ["check", "crd", "local", "plan"].map(str::to_owned).into()
+        ["check", "crd", "local", "plan", "run"].map(str::to_owned).into()
     );
     assert_eq!(listed(&["local"]), local.map(str::to_owned).into());
     snapshot("help").assert_eq(&text);

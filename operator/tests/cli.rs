@@ -292,7 +292,9 @@ fn every_help_teaches() {
     };
     assert_eq!(
         listed(&[]),
-        ["check", "crd", "local", "plan", "run"].map(str::to_owned).into()
+        ["check", "crd", "local", "plan", "run"]
+            .map(str::to_owned)
+            .into()
     );
     assert_eq!(listed(&["local"]), local.map(str::to_owned).into());
     snapshot("help").assert_eq(&text);

@@ -207,7 +207,10 @@ proptest! {
         let keys = BTreeMap::from([("password".to_owned(), Secret::new(password.as_str()))]);
         for reveal in [false, true] {
             let lines = exports(&keys, folder.to_str().unwrap(), reveal);
-            prop_assert_eq!(lines.reveal().contains(&quote(&password)), reveal);
+            // The folder's own quotes may look like those of a password that is one character.
+            if !folder.to_str().unwrap().contains('\'') {
+                prop_assert_eq!(lines.reveal().contains(&quote(&password)), reveal);
+            }
             let printed = sh(&format!("{}printenv NATS_PASSWORD", lines.reveal()));
             prop_assert_eq!(printed, format!("{password}\n").into_bytes());
         }

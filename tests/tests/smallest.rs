@@ -43,7 +43,7 @@ spec:
   replicas: 1
   image: {repository: example.org/nats, tag: any}
   storage: {storageClassName: fast}
-  external: {type: NodePort}
+  external: {type: NodePort, hostnames: [node.example.org]}
   pod: {priorityClassName: high}
   domains: [{name: data, programs: [vhf], replicas: 1}]
   users: [{name: vhf-listener, publish: [data.vhf]}]

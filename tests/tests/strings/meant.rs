@@ -107,6 +107,13 @@ pub fn strings(made: &Made, server: &Server) -> Result<Vec<String>> {
         server.name.clone(),
     ];
     strings.extend(pem(&files.client_pem));
+    // The digest of the certificates is told as the configuration has it; the servers' own suites read it.
+    let told = svom_plan::server_config::server_configs(valid, topology, material)
+        .map_err(|_| anyhow::anyhow!("no configuration"))?;
+    let own = told.iter().find(|config| config.server == server.name);
+    let json: serde_json::Value = serde_json::from_str(own.context("no server")?.json.reveal())?;
+    let digest = json.pointer("/server_metadata/certificates");
+    strings.extend(digest.and_then(|one| one.as_str()).map(str::to_owned));
     if valid.tls.client_certificates {
         strings.push(files.client_ca.clone());
     }

@@ -2,8 +2,9 @@
 //! alone, never with the plan that renders them.
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 use svom_plan::access::operator;
-use svom_plan::material::Credential;
+use svom_plan::material::{AuthorityName, CertificateAndKey, Credential, LeafName, Material};
 use svom_plan::topology::Server;
 use svom_plan::valid::UserName;
 use svom_tests::rights::UserRights;
@@ -87,6 +88,28 @@ pub fn layout() -> Vec<String> {
         .collect()
 }
 
+/// Digest of what lies beside a server's configuration: the two authorities, then its certificates with
+/// their keys, each after its length.
+fn certificates(material: &Material, server: &Server) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = |text: String| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    for name in [AuthorityName::Clients, AuthorityName::Routes] {
+        let authority = material.authorities.get(&name);
+        file(authority.context("no authority")?.trust_pem.clone());
+    }
+    for name in [LeafName::Server, LeafName::Route] {
+        let leaf = material.leaves.get(&name(server.name.clone()));
+        let CertificateAndKey {
+            chain_pem, key_pem, ..
+        } = leaf.context("no certificate")?;
+        file(format!("{chain_pem}{}", key_pem.reveal()));
+    }
+    Ok(format!("sha256:{:x}", hash.finalize()))
+}
+
 /// Every string that must stand in the configuration of the server beside the layout, as often as it
 /// must stand there.
 pub fn strings(made: &Made, server: &Server) -> Result<Vec<String>> {
@@ -107,13 +130,7 @@ pub fn strings(made: &Made, server: &Server) -> Result<Vec<String>> {
         server.name.clone(),
     ];
     strings.extend(pem(&files.client_pem));
-    // The digest of the certificates is told as the configuration has it; the servers' own suites read it.
-    let told = svom_plan::server_config::server_configs(valid, topology, material)
-        .map_err(|_| anyhow::anyhow!("no configuration"))?;
-    let own = told.iter().find(|config| config.server == server.name);
-    let json: serde_json::Value = serde_json::from_str(own.context("no server")?.json.reveal())?;
-    let digest = json.pointer("/server_metadata/certificates");
-    strings.extend(digest.and_then(|one| one.as_str()).map(str::to_owned));
+    strings.push(certificates(material, server)?);
     if valid.tls.client_certificates {
         strings.push(files.client_ca.clone());
     }

@@ -195,30 +195,25 @@ pub fn unusable(
     }
 }
 
-/// The status told before, with the word that something is being done for this generation.
-pub fn announced(
-    before: SvomMessagingStatus,
-    generation: i64,
-    what: &str,
-    now: UnixSeconds,
-) -> SvomMessagingStatus {
-    SvomMessagingStatus {
-        observed_generation: generation,
-        conditions: conditions::announced(&before, generation, what, now),
-        ..before
-    }
+/// What is under way since a status was told.
+#[derive(Clone, Copy, Debug)]
+pub enum Underway<'a> {
+    /// Something is being done for this generation.
+    Change(&'a str),
+    /// Work came to no end, and is tried again.
+    Failure(&'a str),
 }
 
-/// The status told before, with what kept its work from coming to an end.
-pub fn failed(
+/// The status told before, with what is under way since.
+pub fn underway(
     before: SvomMessagingStatus,
     generation: i64,
-    why: &str,
+    underway: Underway<'_>,
     now: UnixSeconds,
 ) -> SvomMessagingStatus {
     SvomMessagingStatus {
         observed_generation: generation,
-        conditions: conditions::failed(&before, generation, why, now),
+        conditions: conditions::underway(&before, generation, &underway, now),
         ..before
     }
 }

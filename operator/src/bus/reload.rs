@@ -21,7 +21,8 @@ impl Live {
     /// # Errors
     /// The connection was closed for good.
     pub async fn reload(&mut self, anyone_runs: bool, say: Say<'_>) -> Result<(), SystemError> {
-        let seen = self.tell_to_reload(anyone_runs, say).await?;
+        let seen = self.seen(anyone_runs).await?;
+        self.tell_to_reload(&seen, say).await;
         // Servers that are down read their configuration when they start; those that answered have it
         // soon. Who has it not is found, and told, by the next look.
         let answered = |name| seen.servers.contains_key(name);
@@ -31,17 +32,9 @@ impl Live {
         Ok(())
     }
 
-    /// The same without waiting; what the servers said before.
-    ///
-    /// # Errors
-    /// The connection was closed for good.
-    pub async fn tell_to_reload(
-        &mut self,
-        anyone_runs: bool,
-        say: Say<'_>,
-    ) -> Result<Seen, SystemError> {
+    /// The same for the servers that were seen, without waiting.
+    pub async fn tell_to_reload(&mut self, seen: &Seen, say: Say<'_>) {
         self.failures.reload.clear();
-        let seen = self.seen(anyone_runs).await?;
         for found in seen.servers.values() {
             let server = &found.server;
             let is_behind = self.digests.get(&server.name) != Some(&found.config_digest);
@@ -62,7 +55,6 @@ impl Live {
                 Err(error) => self.failures.reload.push(error.to_string()),
             }
         }
-        Ok(seen)
     }
 
     /// Of the servers that answered, those that have not in force what was written for them: another

@@ -100,13 +100,12 @@ pub enum ApiError {
     /// Another process may act by now.
     #[error(transparent)]
     Lost(#[from] LeadershipLost),
-    /// What was answered is not what its kind says.
-    #[error("{what} cannot be understood: {error}")]
+    /// What was answered is not what its kind says. Where, is not told: the parser would quote from what
+    /// may be a Secret.
+    #[error("{what} cannot be understood: it is not as its kind says")]
     Malformed {
         /// What was asked, and of which object.
         what: String,
-        /// Where it is wrong.
-        error: serde_json::Error,
     },
 }
 
@@ -350,8 +349,7 @@ pub fn name(object: &Value) -> &str {
 /// # Errors
 /// It is not what its type says.
 pub fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, ApiError> {
-    T::deserialize(object).map_err(|error| ApiError::Malformed {
+    T::deserialize(object).map_err(|_| ApiError::Malformed {
         what: format!("the object {}", name(object)),
-        error,
     })
 }

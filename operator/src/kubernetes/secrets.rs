@@ -35,6 +35,18 @@ impl From<Vec<Problem>> for SecretsError {
     }
 }
 
+/// The secrets that the resource asks for and that are there.
+///
+/// # Errors
+/// What is there is damaged or does not fit.
+pub fn load(
+    gathered: &Gathered,
+    valid: &Valid,
+    topology: &Topology,
+) -> Result<Material, SecretsError> {
+    read(&InSecrets { gathered, valid }, valid, topology)
+}
+
 /// All secrets that the resource asks for: those that are there, and those that are made now. A hash
 /// takes long by design, and the Lease is renewed by the same thread: so between two of them everything
 /// else has its turn.
@@ -47,8 +59,7 @@ pub async fn complete(
     topology: &Topology,
     now: UnixSeconds,
 ) -> Result<Material, SecretsError> {
-    let kept = InSecrets { gathered, valid };
-    let mut material = read(&kept, valid, topology)?;
+    let mut material = load(gathered, valid, topology)?;
     for want in wanted(valid, topology, &material, now)? {
         mint::mint(&want, &material)?.put_into(&mut material);
         tokio::task::yield_now().await;

@@ -173,9 +173,8 @@ fn json(object: &Object) -> Value {
 
 fn metadata(object: &Value) -> Result<ObjectMeta, ApiError> {
     let metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
-    serde_json::from_value(metadata).map_err(|error| ApiError::Malformed {
+    serde_json::from_value(metadata).map_err(|_| ApiError::Malformed {
         what: format!("the metadata of {}", super::api::name(object)),
-        error,
     })
 }
 

@@ -14,7 +14,7 @@ use super::Pass;
 use super::judge::Asked;
 use crate::kubernetes::api::{ApiError, Kind};
 use crate::kubernetes::gathered::Gathered;
-use crate::kubernetes::secrets::{SecretsError, complete};
+use crate::kubernetes::secrets::{SecretsError, complete, load};
 use crate::kubernetes::write::{WriteError, Writer, object_of};
 
 /// What was brought about.
@@ -70,7 +70,7 @@ impl Pass<'_> {
             in_the_way: Vec::new(),
         };
         if aim.valid.paused {
-            applied.minted = self.as_it_is(aim, gathered).await;
+            applied.minted = self.as_it_is(aim, gathered);
             return Ok(applied);
         }
         let made = match self.minted(aim, gathered, &mut applied).await? {
@@ -82,7 +82,7 @@ impl Pass<'_> {
             Err(SecretsError::Problems(problems)) => {
                 asked.problems.extend(problems);
                 applied.state = less.clone();
-                match self.in_force_still(less) {
+                match self.of_what_is_left(less, gathered).await? {
                     Some(made) => made,
                     None => return Ok(applied),
                 }
@@ -126,17 +126,25 @@ impl Pass<'_> {
         }))
     }
 
-    /// The secrets that are in force, for a state that is made of less than they are for.
-    fn in_force_still(&self, _less: &InForce) -> Option<(Topology, Material)> {
-        let live = self.known.live.as_ref()?;
-        Some((live.topology.clone(), live.material.clone()))
+    /// The secrets for what is left of the state in force: those in use, which look for no Secret that
+    /// may be gone; in a process that has none in use yet, what is there.
+    async fn of_what_is_left(
+        &self,
+        less: &InForce,
+        gathered: &Gathered,
+    ) -> Result<Option<(Topology, Material)>, ApiError> {
+        if let Some(live) = &self.known.live {
+            return Ok(Some((live.topology.clone(), live.material.clone())));
+        }
+        let topology = self.topology(less, gathered)?;
+        let material = complete(gathered, &less.valid, &topology, self.now).await;
+        Ok(material.ok().map(|material| (topology, material)))
     }
 
     /// What a paused bus has, as far as it can be read; nothing is minted.
-    async fn as_it_is(&self, state: &InForce, gathered: &Gathered) -> Option<Minted> {
+    fn as_it_is(&self, state: &InForce, gathered: &Gathered) -> Option<Minted> {
         let topology = self.topology(state, gathered).ok()?;
-        let material = complete(gathered, &state.valid, &topology, self.now).await;
-        let material = material.ok()?;
+        let material = load(gathered, &state.valid, &topology).ok()?;
         let made = objects(&bus(&self.identity, state), &topology, &material).ok()?;
         Some(Minted::of(topology, material, &made))
     }

@@ -16,7 +16,7 @@ use crate::bus::{Clients, Live, Presence, Presences, certificates_told};
 use crate::kubernetes::api::ApiError;
 use crate::kubernetes::gathered::Gathered;
 use crate::nats::observe::Seen;
-use crate::nats::system::Accounts;
+use crate::nats::system::{Accounts, SystemError};
 
 /// How long a node may take until its server finds what was written for it; after the pod was annotated
 /// it takes 0.3 s.
@@ -73,20 +73,21 @@ impl Pass<'_> {
         if state.valid.paused {
             return Ok(false);
         }
-        let behind = match live.seen(anyone_runs).await {
-            Ok(seen) => live.behind(&seen),
+        let seen = match live.seen(anyone_runs).await {
+            Ok(seen) => seen,
             // The look that follows says so.
             Err(_) => return Ok(false),
         };
+        let behind = live.behind(&seen);
         self.make_nodes_look(&behind, &minted.configuration, gathered)
             .await?;
         let Some(live) = &mut self.known.live else {
             return Ok(false);
         };
-        match settle(live, anyone_runs).await {
+        match settle(live, seen, anyone_runs).await {
             Ok(seen) => Ok(is_whole(live, &seen)),
             Err(error) => {
-                live.failures.reload.push(error);
+                live.failures.reload.push(error.to_string());
                 Ok(false)
             }
         }
@@ -162,21 +163,16 @@ fn is_whole(live: &Live, seen: &Seen) -> bool {
 /// Servers are told to read their configuration again until their digests say that they have. One that
 /// was told before its node had brought the new files is told again; and one that took up new accounts
 /// once more after that.
-async fn settle(live: &mut Live, anyone_runs: bool) -> Result<Seen, String> {
+async fn settle(live: &mut Live, mut seen: Seen, anyone_runs: bool) -> Result<Seen, SystemError> {
     let deadline = Instant::now() + ARRIVES_WITHIN;
     let mut took_up = BTreeMap::new();
     loop {
-        let told = live.tell_to_reload(anyone_runs, &silently).await;
-        let before = told.map_err(|error| error.to_string())?;
-        let behind = live.behind(&before);
+        let behind = live.behind(&seen);
         if behind.is_empty() {
-            if took_up.is_empty() {
-                return Ok(before);
-            }
             live.unread = std::mem::take(&mut took_up);
-            continue;
+            live.tell_to_reload(&seen, &silently).await;
+            return Ok(seen);
         }
-        took_up.extend(behind.iter().map(|name| (name.clone(), Accounts::Known)));
         if Instant::now() > deadline {
             let names: Vec<&str> = behind.iter().map(String::as_str).collect();
             live.failures.reload.push(format!(
@@ -184,9 +180,12 @@ async fn settle(live: &mut Live, anyone_runs: bool) -> Result<Seen, String> {
                 names.join(", "),
                 ARRIVES_WITHIN.as_secs()
             ));
-            return Ok(before);
+            return Ok(seen);
         }
+        live.tell_to_reload(&seen, &silently).await;
+        took_up.extend(behind.into_iter().map(|name| (name, Accounts::Known)));
         sleep(BETWEEN).await;
+        seen = live.seen(anyone_runs).await?;
     }
 }
 

@@ -5,7 +5,7 @@ use svom_crds::status::Condition;
 use svom_plan::change::{Change, Effect};
 use svom_plan::kubernetes::labels::selector_text;
 use svom_plan::kubernetes::{InForce, external_url, names};
-use svom_plan::status::{Findings, Setting, announced, failed, status, unusable};
+use svom_plan::status::{Findings, Setting, Underway, status, underway, unusable};
 use svom_plan::{Problem, handout};
 
 use super::apply::Applied;
@@ -30,16 +30,26 @@ impl Pass<'_> {
         } else {
             "the bus is being made"
         };
-        self.tell(announced(before, generation, what, self.now))
-            .await
+        self.tell(underway(
+            before,
+            generation,
+            Underway::Change(what),
+            self.now,
+        ))
+        .await
     }
 
     /// Tells what kept a pass from coming to its end.
     pub(super) async fn report_failure(&mut self, error: &ApiError) -> Result<(), ApiError> {
         let before = self.told.clone().unwrap_or_default();
         let what = format!("{error}; it is tried again");
-        self.tell(failed(before, self.generation(), &what, self.now))
-            .await
+        self.tell(underway(
+            before,
+            self.generation(),
+            Underway::Failure(&what),
+            self.now,
+        ))
+        .await
     }
 
     /// Tells what is wrong with a resource of which nothing is in force.

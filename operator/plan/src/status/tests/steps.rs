@@ -32,7 +32,12 @@ fn told_of(change: impl FnOnce(&mut Valid, &mut Findings)) -> SvomMessagingStatu
 
 /// What is told when something begins to be done, after that was told.
 fn announced_after(before: SvomMessagingStatus) -> Value {
-    json(&announced(before, 2, "a change is being applied", NOW))
+    json(&underway(
+        before,
+        2,
+        Underway::Change("a change is being applied"),
+        NOW,
+    ))
 }
 
 fn json(status: &SvomMessagingStatus) -> Value {

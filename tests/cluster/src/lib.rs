@@ -27,3 +27,4 @@ mod programs;
 pub mod progress;
 mod system;
 pub mod versions;
+pub mod wait;

@@ -7,24 +7,20 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use svom_cluster::fault::{Fault, Faults, Injected, Node, Place, Pod, Provoked, pods};
 use svom_cluster::kubectl::Kubectl;
 use svom_cluster::notes::figure;
+pub use svom_cluster::wait::{LIMIT, eventually};
 
 pub const NAMESPACE: &str = "bus-suite";
 const CLIENT_PROGRAM: &str = include_str!("client.py");
 const BUS: &str = include_str!("bus.yaml");
 const CLIENTS: &str = include_str!("clients.yaml");
 const KEEPERS: &str = include_str!("keepers.yaml");
-
-/// An upper bound for whatever is waited for: nothing here takes half of it on two cores.
-pub const LIMIT: Duration = Duration::from_secs(180);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Why a test tests nothing on this machine; returned as its error.
 #[derive(Debug)]
@@ -237,19 +233,4 @@ pub fn fresh(word: &str) -> String {
 /// A place in the suite's namespace.
 pub fn place(name: &str) -> Place {
     Place::new(NAMESPACE, name)
-}
-
-/// Looks until a look succeeds; fails with what the last one said.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        match look() {
-            Ok(found) => return Ok(found),
-            Err(error) if Instant::now() > deadline => {
-                let waited = LIMIT.as_secs();
-                return Err(error.context(format!("after {waited} s still waiting for: {what}")));
-            }
-            Err(_) => thread::sleep(BETWEEN_LOOKS),
-        }
-    }
 }

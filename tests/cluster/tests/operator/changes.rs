@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::clients::two_users;
-use crate::scene::Scene;
+use crate::scene::{Scene, eventually};
 
 pub fn users_rights_and_domains_change_while_the_bus_runs(scene: &Scene) -> Result<()> {
     let domains = json!([{"name": "data", "programs": ["vhf"]}]);
@@ -107,7 +107,7 @@ pub fn what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on(
     );
     // The user that came is there, and the one that left is not.
     scene.client("comes", "fsc-user-comes")?;
-    scene.eventually("the new user to publish", || {
+    eventually("the new user to publish", || {
         let said = scene.ask("comes", &["publish", "data.mdb", "x"])?;
         ensure!(said.starts_with("DATA"), "{said}");
         Ok(())
@@ -135,18 +135,8 @@ pub fn a_paused_resource_is_observed_and_nothing_is_changed(scene: &Scene) -> Re
     scene.says("fsc", "paused, and these changes wait")?;
     // It is looked at all the same.
     scene.run(&["delete", "pod", "fsc-1", "--wait=false"])?;
-    scene.eventually("the fall to be told", || {
-        let found = scene.get(&["svm", "fsc"])?;
-        let ready = found["status"]["readyReplicas"].as_i64();
-        ensure!(ready == Some(2), "{ready:?}");
-        Ok(())
-    })?;
-    scene.eventually("the server to be back", || {
-        let found = scene.get(&["svm", "fsc"])?;
-        let ready = found["status"]["readyReplicas"].as_i64();
-        ensure!(ready == Some(3), "{ready:?}");
-        Ok(())
-    })?;
+    scene.ready_servers("fsc", 2)?;
+    scene.ready_servers("fsc", 3)?;
     assert_eq!(scene.secrets()?, before.1);
     scene.apply(
         "fsc",

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, manifest};
+use crate::scene::{Scene, eventually, manifest};
 
 /// The users of the smallest example.
 pub fn two_users() -> Value {
@@ -39,7 +39,7 @@ pub fn one_resource_one_wait_one_secret(scene: &Scene) -> Result<()> {
     // Who listens may have come after the first message.
     scene.client("listens", "fsc-user-alert-desk")?;
     scene.client("publishes", "fsc-user-vhf-listener")?;
-    scene.eventually("the message to be heard", || {
+    eventually("the message to be heard", || {
         scene.ask("publishes", &["publish", "data.vhf", "an alert"])?;
         let heard = scene.run(&["logs", "alert-desk"])?;
         ensure!(heard.contains("an alert"), "{heard}");

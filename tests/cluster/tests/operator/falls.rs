@@ -1,12 +1,14 @@
 //! Servers and operators fall.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use svom_cluster::fault::{Fault, Faults, Place, Provoked};
 use svom_cluster::notes::{at_level, figure};
 
 use crate::clients::two_users;
-use crate::scene::Scene;
+use crate::scene::{Scene, eventually};
 
 pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<()> {
     scene.apply("fsc", &json!({"users": two_users()}))?;
@@ -60,7 +62,7 @@ pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<(
                 let provoked = faults.provoke(fault)?;
                 // A container that is killed is back before anybody may have looked.
                 if fall != "killed" {
-                    scene.eventually("the fall to be told", || {
+                    eventually("the fall to be told", || {
                         let (ready, reason, _) = scene.condition("fsc", "Ready")?;
                         ensure!(ready == "False", "{reason}");
                         Ok(())
@@ -89,7 +91,7 @@ pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<(
                 ],
             )?;
             let read = scene.in_pod("reads", &["cat", &read])?;
-            let read: std::collections::BTreeSet<&str> = read.split_whitespace().collect();
+            let read: BTreeSet<&str> = read.split_whitespace().collect();
             let sent: Vec<&str> = acknowledged.split_whitespace().collect();
             let lost = sent
                 .iter()
@@ -111,7 +113,8 @@ pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<(
 
 pub fn another_operator_takes_over_and_mints_nothing_twice(scene: &Scene) -> Result<()> {
     scene.apply("fsc", &json!({"users": two_users()}))?;
-    // Whoever acts is killed again and again on the way.
+    // Whoever acts is killed again and again on the way; what was seen of its secrets stays what it is.
+    let mut seen = BTreeMap::new();
     for _ in 0..at_level(4, 12) {
         let operators = [
             "delete",
@@ -125,9 +128,10 @@ pub fn another_operator_takes_over_and_mints_nothing_twice(scene: &Scene) -> Res
             ]
             .concat(),
         )?;
-        scene.run(&["get", "lease", "svom-messaging", "--ignore-not-found"])?;
+        note_credentials(scene, &mut seen)?;
     }
     scene.ready("fsc")?;
+    note_credentials(scene, &mut seen)?;
     let made = scene.secrets()?;
     scene.operators(0)?;
     scene.operators(1)?;
@@ -136,5 +140,32 @@ pub fn another_operator_takes_over_and_mints_nothing_twice(scene: &Scene) -> Res
     ensure!(said.starts_with("DATA"), "{said}");
     scene.ready("fsc")?;
     assert_eq!(scene.secrets()?, made);
+    Ok(())
+}
+
+/// Keys of Secrets that are made once for ever.
+fn note_credentials(scene: &Scene, seen: &mut BTreeMap<String, Value>) -> Result<()> {
+    const ONCE: [&str; 8] = [
+        "clients.pem",
+        "routes.pem",
+        "system.nkey",
+        "jetstream.nkey",
+        "route-password",
+        "salt-key",
+        "password",
+        "ca.crt",
+    ];
+    // There may be none yet.
+    let list = scene.find(&["secrets"])?.unwrap_or_default();
+    for secret in list["items"].as_array().into_iter().flatten() {
+        let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+        let data = secret["data"].as_object();
+        for (key, value) in data.into_iter().flatten() {
+            if ONCE.contains(&key.as_str()) {
+                let before = seen.entry(format!("{name}/{key}")).or_insert(value.clone());
+                ensure!(before == value, "{name}: {key} was made twice");
+            }
+        }
+    }
     Ok(())
 }

@@ -5,9 +5,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -17,10 +16,10 @@ use svom_cluster::images::{self, Image};
 use svom_cluster::kubectl::Kubectl;
 use svom_cluster::notes::skip;
 use svom_cluster::progress::Progress;
+pub use svom_cluster::wait::{LIMIT, eventually};
 
-/// For whatever a cluster on a busy machine does.
-pub const LIMIT: Duration = Duration::from_secs(180);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// How many scenes this run has seen: each has a namespace, and with it an account, of its own.
+static SCENES: AtomicU32 = AtomicU32::new(0);
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static IMAGES: OnceLock<Result<Images, String>> = OnceLock::new();
@@ -56,7 +55,11 @@ impl Scene {
         let images = IMAGES.get_or_init(|| loaded(&cluster).map_err(|error| format!("{error:#}")));
         let images = images.clone().map_err(|error| anyhow!("{error}"))?;
         let scene = Self {
-            namespace: format!("operator-{}", std::process::id()),
+            namespace: format!(
+                "operator-{}-{}",
+                std::process::id(),
+                SCENES.fetch_add(1, Ordering::Relaxed)
+            ),
             cluster,
             images,
             _one: one,
@@ -163,7 +166,7 @@ impl Scene {
         let resource = format!("svm/{name}");
         let namespace = format!("--namespace={}", self.namespace);
         // A wait is satisfied by what was told of the generation before; kstatus is not.
-        self.eventually("the status of this generation", || {
+        eventually("the status of this generation", || {
             let found = self.get(&["svm", name])?;
             let observed = &found["status"]["observedGeneration"];
             ensure!(observed == &found["metadata"]["generation"], "{observed}");
@@ -189,7 +192,7 @@ impl Scene {
     /// Waits until a resource says this of itself in its condition `Ready` or, where it waits for a
     /// person, `Stalled`.
     pub fn says(&self, name: &str, words: &str) -> Result<()> {
-        self.eventually(&format!("{name} to say {words:?}"), || {
+        eventually(&format!("{name} to say {words:?}"), || {
             let found = self.get(&["svm", name])?;
             let conditions = found["status"]["conditions"].to_string();
             ensure!(conditions.contains(words), "{conditions}");
@@ -197,31 +200,25 @@ impl Scene {
         })
     }
 
+    /// Waits until so many servers of a bus are told to be ready.
+    pub fn ready_servers(&self, name: &str, count: i64) -> Result<()> {
+        eventually(&format!("{count} servers of {name} to be ready"), || {
+            let found = self.get(&["svm", name])?;
+            let ready = found["status"]["readyReplicas"].as_i64();
+            ensure!(ready == Some(count), "{ready:?}");
+            Ok(())
+        })
+    }
+
     /// Waits until there is nothing that these words name.
     pub fn wait_for_none(&self, words: &[&str]) -> Result<()> {
-        self.eventually(&format!("no {}", words.join(" ")), || {
+        eventually(&format!("no {}", words.join(" ")), || {
             let mut asked = vec!["get", "--output=name", "--ignore-not-found"];
             asked.extend(words);
             let found = self.run(&asked)?;
             ensure!(found.trim().is_empty(), "{found}");
             Ok(())
         })
-    }
-
-    /// Looks until a look succeeds; fails with what the last one said.
-    pub fn eventually<T>(&self, what: &str, mut look: impl FnMut() -> Result<T>) -> Result<T> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            match look() {
-                Ok(found) => return Ok(found),
-                Err(error) if Instant::now() > deadline => {
-                    let waited = LIMIT.as_secs();
-                    let context = format!("after {waited} s still waiting for: {what}");
-                    return Err(error.context(context));
-                }
-                Err(_) => thread::sleep(BETWEEN_LOOKS),
-            }
-        }
     }
 
     /// A pod with nothing but a user's Secret in it, which waits for programs to run.

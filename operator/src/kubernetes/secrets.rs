@@ -3,13 +3,15 @@
 //! In: the Secrets as they are. Out: [`Material`], completed: what is missing is minted, and is still
 //! nowhere but in memory. The objects are made from it, and written before anything uses it.
 
+use std::collections::BTreeSet;
+
 use svom_plan::kubernetes::{names, secrets};
 use svom_plan::material::{
     Authority, AuthorityName, Credential, LeafName, Material, Nkey, OperatorKeys,
 };
 use svom_plan::topology::Topology;
 use svom_plan::valid::{Authentication, UserName};
-use svom_plan::{Problem, Secret, UnixSeconds, Valid, handout, wanted};
+use svom_plan::{Problem, Secret, UnixSeconds, Valid, Want, handout, wanted};
 use zeroize::Zeroizing;
 
 use super::gathered::Gathered;
@@ -47,6 +49,15 @@ pub fn load(
     read(&InSecrets { gathered, valid }, valid, topology)
 }
 
+/// All secrets that a resource asks for.
+#[derive(Debug)]
+pub struct Complete {
+    /// The secrets.
+    pub material: Material,
+    /// The users whose credentials were made just now, and are nowhere else yet.
+    pub made_for: BTreeSet<UserName>,
+}
+
 /// All secrets that the resource asks for: those that are there, and those that are made now. A hash
 /// takes long by design, and the Lease is renewed by the same thread: so between two of them everything
 /// else has its turn.
@@ -58,13 +69,37 @@ pub async fn complete(
     valid: &Valid,
     topology: &Topology,
     now: UnixSeconds,
-) -> Result<Material, SecretsError> {
+) -> Result<Complete, SecretsError> {
     let mut material = load(gathered, valid, topology)?;
+    let mut made_for = BTreeSet::new();
     for want in wanted(valid, topology, &material, now)? {
         mint::mint(&want, &material)?.put_into(&mut material);
+        if let Want::Password(user) | Want::Nkey(user) = want {
+            made_for.insert(user);
+        }
         tokio::task::yield_now().await;
     }
-    Ok(material)
+    Ok(Complete { material, made_for })
+}
+
+/// Of these users, those of whom the operator's Secret holds the trace of a credential that is gone. It
+/// has to go before another credential is written: whoever found the two together would take the new
+/// one for one that somebody laid there.
+pub fn with_a_trace(
+    gathered: &Gathered,
+    valid: &Valid,
+    users: &BTreeSet<UserName>,
+) -> BTreeSet<UserName> {
+    let kept = InSecrets { gathered, valid };
+    let secret = kept.object(names::operator);
+    let has_trace = |user: &&UserName| {
+        let of = valid.users.get(*user).map(|user| user.authentication);
+        let trace = secret
+            .zip(of)
+            .and_then(|(secret, of)| secrets::trace(secret, user, of));
+        trace.is_some()
+    };
+    users.iter().filter(has_trace).cloned().collect()
 }
 
 /// The Secrets of the bus.

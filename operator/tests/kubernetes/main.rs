@@ -1,6 +1,6 @@
 //! The operator's process against a real API server that stands alone: which process acts, what is
-//! looked at when, and that it lives on whatever goes wrong. What is done with a resource is, but for one
-//! test of the program itself, a reconciler of these tests.
+//! looked at when, and that it lives on whatever goes wrong. What is done with a resource is, but for the
+//! tests of the program itself and of its recipe, a reconciler of these tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )]
 
+mod crash;
 mod handover;
 mod looked_at;
 mod process;

@@ -112,10 +112,11 @@ pub fn objects(
     let mut objects = around(bus);
     let mut put = |secret| objects.push(Object::Secret(Box::new(secret)));
     put(secrets::authorities(bus, material));
-    put(secrets::operator(bus, material).map_err(one)?);
     for user in bus.valid.users.keys() {
         put(secrets::user(bus, topology, material, user).map_err(one)?);
     }
+    // After the credentials, since it holds their traces: a trace is of nothing that could be lost.
+    put(secrets::operator(bus, material).map_err(one)?);
     put(secrets::trust(bus, material).map_err(one)?);
     put(servers);
     objects.push(Object::StatefulSet(Box::new(stateful_set(bus))));

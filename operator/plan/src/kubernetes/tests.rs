@@ -177,9 +177,9 @@ fn what_has_no_second_copy_is_made_empty_first() {
         names,
         [
             "fsc-authorities",
-            "fsc-operator",
             "fsc-user-alert-desk",
-            "fsc-user-vhf-listener"
+            "fsc-user-vhf-listener",
+            "fsc-operator"
         ]
     );
     for object in &first {

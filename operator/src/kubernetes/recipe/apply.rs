@@ -1,20 +1,20 @@
 //! The objects of a bus are brought about, in the order in which each may be used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use svom_plan::kubernetes::{
     Bus, External, InForce, Object, Objects, Place, around, names, no_longer_wanted, objects,
-    outside, topology,
+    outside, secrets, topology,
 };
 use svom_plan::material::Material;
 use svom_plan::topology::Topology;
-use svom_plan::valid::Issuer;
+use svom_plan::valid::{Issuer, UserName};
 
 use super::Pass;
 use super::judge::Asked;
 use crate::kubernetes::api::{ApiError, Kind};
 use crate::kubernetes::gathered::Gathered;
-use crate::kubernetes::secrets::{SecretsError, complete, load};
+use crate::kubernetes::secrets::{Complete, SecretsError, complete, load, with_a_trace};
 use crate::kubernetes::write::{WriteError, Writer, object_of};
 
 /// What was brought about.
@@ -27,6 +27,24 @@ pub(super) struct Applied {
     pub(super) failures: Vec<String>,
     /// Objects of somebody else, in words.
     pub(super) in_the_way: Vec<String>,
+}
+
+/// The secrets of a bus that are about to be persisted.
+struct Secrets {
+    topology: Topology,
+    material: Material,
+    /// The users whose credentials are nowhere but in here.
+    made_for: BTreeSet<UserName>,
+}
+
+impl Secrets {
+    fn of(topology: Topology, complete: Complete) -> Self {
+        Self {
+            topology,
+            material: complete.material,
+            made_for: complete.made_for,
+        }
+    }
 }
 
 /// The secrets of a bus that are persisted, and what was made from them.
@@ -98,7 +116,7 @@ impl Pass<'_> {
         state: &InForce,
         gathered: &mut Gathered,
         applied: &mut Applied,
-    ) -> Result<Result<(Topology, Material), SecretsError>, ApiError> {
+    ) -> Result<Result<Secrets, SecretsError>, ApiError> {
         let bus = bus(&self.identity, state);
         for object in around(&bus) {
             let written = writer(self.api, &self.identity, gathered, self.known)
@@ -107,8 +125,8 @@ impl Pass<'_> {
             note(written, applied)?;
         }
         let topology = self.topology(state, gathered)?;
-        let material = complete(gathered, &state.valid, &topology, self.now).await;
-        Ok(material.map(|material| (topology, material)))
+        let complete = complete(gathered, &state.valid, &topology, self.now).await;
+        Ok(complete.map(|complete| Secrets::of(topology, complete)))
     }
 
     pub(super) fn topology(
@@ -132,13 +150,19 @@ impl Pass<'_> {
         &self,
         less: &InForce,
         gathered: &Gathered,
-    ) -> Result<Option<(Topology, Material)>, ApiError> {
+    ) -> Result<Option<Secrets>, ApiError> {
         if let Some(live) = &self.known.live {
-            return Ok(Some((live.topology.clone(), live.material.clone())));
+            return Ok(Some(Secrets {
+                topology: live.topology.clone(),
+                material: live.material.clone(),
+                made_for: BTreeSet::new(),
+            }));
         }
         let topology = self.topology(less, gathered)?;
-        let material = complete(gathered, &less.valid, &topology, self.now).await;
-        Ok(material.ok().map(|material| (topology, material)))
+        let complete = complete(gathered, &less.valid, &topology, self.now).await;
+        Ok(complete
+            .ok()
+            .map(|complete| Secrets::of(topology, complete)))
     }
 
     /// What a paused bus has, as far as it can be read; nothing is minted.
@@ -151,13 +175,18 @@ impl Pass<'_> {
 
     async fn write_all(
         &mut self,
-        (topology, material): (Topology, Material),
+        secrets: Secrets,
         gathered: &mut Gathered,
         asked: &mut Asked,
         applied: &mut Applied,
     ) -> Result<(), ApiError> {
         let (identity, state) = (self.identity.clone(), applied.state.clone());
         let bus = bus(&identity, &state);
+        let Secrets {
+            topology,
+            material,
+            made_for,
+        } = secrets;
         let wanted = match objects(&bus, &topology, &material) {
             Ok(wanted) => wanted,
             Err(problems) => {
@@ -165,6 +194,11 @@ impl Pass<'_> {
                 return Ok(());
             }
         };
+        let traced = with_a_trace(gathered, &state.valid, &made_for);
+        if !traced.is_empty() {
+            self.drop_traces(&bus, &material, &traced, gathered, applied)
+                .await?;
+        }
         for object in &wanted.objects {
             if matches!(object, Object::StatefulSet(_)) {
                 continue;
@@ -183,6 +217,31 @@ impl Pass<'_> {
         self.take_away(&wanted, gathered).await?;
         applied.minted = Some(Minted::of(topology, material, &wanted));
         Ok(())
+    }
+
+    /// Takes the traces of credentials that are gone out of the operator's Secret.
+    async fn drop_traces(
+        &mut self,
+        bus: &Bus<'_>,
+        material: &Material,
+        of: &BTreeSet<UserName>,
+        gathered: &mut Gathered,
+        applied: &mut Applied,
+    ) -> Result<(), ApiError> {
+        let mut without = material.clone();
+        without.users.retain(|user, _| !of.contains(user));
+        match secrets::operator(bus, &without) {
+            Ok(secret) => {
+                let written = writer(self.api, &self.identity, gathered, self.known)
+                    .write(&Object::Secret(Box::new(secret)))
+                    .await;
+                note(written, applied)
+            }
+            Err(problem) => {
+                applied.failures.push(problem.to_string());
+                Ok(())
+            }
+        }
     }
 
     /// Deletes what the resource wants no more.

@@ -24,7 +24,6 @@ pub mod raw;
 pub mod report;
 pub mod rights;
 pub mod sizes;
-pub mod slots;
 pub mod tls;
 pub mod traffic;
 pub mod volumes;

@@ -14,6 +14,7 @@ use std::{env, thread};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
+use svom_cluster::slots::Slot;
 use tempfile::TempDir;
 
 use crate::bus::Bus;
@@ -22,7 +23,6 @@ use crate::ports::Ports;
 use crate::processes::{self, Server};
 use crate::program::{SERVER_VARIABLE, svom_messaging};
 use crate::report::print;
-use crate::slots::Slot;
 
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 const LOG_TAIL: usize = 30;

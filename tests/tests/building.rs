@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use expect_test::expect;
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::client::{Client, Library};
 use svom_tests::command::ended;
@@ -20,7 +21,6 @@ use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::processes;
 use svom_tests::report::print;
-use svom_tests::slots::Slot;
 use tempfile::TempDir;
 
 /// It took two to four minutes on two busy cores.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::client::{Client, Library};
 use svom_tests::generated::{head, herald_and_auditor};
@@ -17,7 +18,6 @@ use svom_tests::poll;
 use svom_tests::processes;
 use svom_tests::report::{figure, skip};
 use svom_tests::sizes::sizes;
-use svom_tests::slots::Slot;
 use svom_tests::traffic::{self, PRODUCER};
 use svom_tests::volumes::{self, Volume};
 

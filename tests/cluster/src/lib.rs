@@ -25,6 +25,7 @@ pub mod notes;
 pub mod process;
 mod programs;
 pub mod progress;
+pub mod slots;
 mod system;
 pub mod versions;
 pub mod wait;

@@ -4,10 +4,10 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use expect_test::expect;
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::client::Client;
 use svom_tests::local::LocalBus;
-use svom_tests::slots::Slot;
 
 use crate::witnesses::Witnesses;
 use crate::{applied, clients_at, may_not_publish, may_publish, resource};

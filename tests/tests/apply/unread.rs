@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use expect_test::expect;
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::client::Client;
 use svom_tests::local::LocalBus;
-use svom_tests::slots::Slot;
 
 use crate::witnesses::Witnesses;
 use crate::{

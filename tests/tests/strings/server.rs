@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
+use svom_cluster::slots::Slot;
 use svom_operator::nats_server::{Places, find};
 use svom_operator::store::{Files, Store};
 use svom_plan::material::{AuthorityName, CertificateAndKey, LeafName, Material};
@@ -23,7 +24,6 @@ use svom_tests::python;
 use svom_tests::report::{Cases, print};
 use svom_tests::rights::{Rights, stream_of};
 use svom_tests::sizes::sizes;
-use svom_tests::slots::Slot;
 
 use crate::made::{Made, made};
 use crate::words::{self, DOMAIN, LABEL, PROGRAM};

@@ -9,12 +9,12 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use expect_test::{Expect, expect};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use svom_cluster::slots::Slot;
 use svom_tests::bus::{Bus, Credentials};
 use svom_tests::client::{Client, Library};
 use svom_tests::local::LocalBus;
 use svom_tests::program::run;
 use svom_tests::report::{Cases, skip};
-use svom_tests::slots::Slot;
 
 use crate::{refused_by, with};
 

@@ -5,10 +5,10 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use expect_test::expect;
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::command::ended;
 use svom_tests::local::LocalBus;
-use svom_tests::slots::Slot;
 
 use crate::{SMALL, WITHIN, refused_by};
 

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::client::{Client, Library};
 use svom_tests::command::{Ended, ended};
 use svom_tests::local::LocalBus;
-use svom_tests::slots::Slot;
 
 use crate::{SMALL, WITHIN};
 

@@ -11,13 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use svom_cluster::slots::Slot;
 use svom_tests::bus::{Bus, READY_WITHIN};
 use svom_tests::client::{Client, Library};
 use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::report::{Cases, print};
 use svom_tests::sizes::sizes;
-use svom_tests::slots::Slot;
 
 /// How long servers may outlive their runner: they notice at once.
 const GONE_WITHIN: Duration = Duration::from_secs(10);

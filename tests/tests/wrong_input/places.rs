@@ -8,11 +8,11 @@ use std::process::Command;
 
 use anyhow::Result;
 use expect_test::{Expect, expect};
+use svom_cluster::slots::Slot;
 use svom_tests::bus::Bus;
 use svom_tests::local::LocalBus;
 use svom_tests::program::svom_messaging;
 use svom_tests::report::skip;
-use svom_tests::slots::Slot;
 
 use crate::{SMALL, named, refused, refused_by};
 

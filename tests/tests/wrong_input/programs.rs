@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use anyhow::Result;
 use expect_test::expect;
+use svom_cluster::slots::Slot;
 use svom_tests::local::LocalBus;
-use svom_tests::slots::Slot;
 
 use crate::{SMALL, refused};
 

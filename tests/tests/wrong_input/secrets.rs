@@ -6,10 +6,10 @@ use std::fs;
 use anyhow::{Result, ensure};
 use expect_test::{Expect, expect};
 use nkeys::{KeyPair, KeyPairType};
+use svom_cluster::slots::Slot;
 use svom_tests::bus::{Bus, Credentials, Proof};
 use svom_tests::client::{Client, Library};
 use svom_tests::local::LocalBus;
-use svom_tests::slots::Slot;
 
 use crate::{refused_by, with};
 

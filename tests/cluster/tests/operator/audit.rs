@@ -28,7 +28,14 @@ pub fn calls(log: &Path, account: &str) -> Result<Calls> {
         let Ok(entry) = serde_json::from_str::<Value>(&line?) else {
             continue;
         };
-        if entry["user"]["username"] != account || entry["stage"] != "ResponseComplete" {
+        let verb = entry["verb"].as_str().unwrap_or_default();
+        // A watch is answered when it begins, and complete when it ends.
+        let answered = if verb == "watch" {
+            "ResponseStarted"
+        } else {
+            "ResponseComplete"
+        };
+        if entry["user"]["username"] != account || entry["stage"] != answered {
             continue;
         }
         let object = &entry["objectRef"];
@@ -39,7 +46,6 @@ pub fn calls(log: &Path, account: &str) -> Result<Calls> {
             Some(part) => format!("{resource}/{part}"),
             None => resource.to_owned(),
         };
-        let verb = entry["verb"].as_str().unwrap_or_default();
         let count = calls.0.entry(format!("{verb} {resource}")).or_default();
         count.made += 1;
         if entry["responseStatus"]["code"] == 403 {

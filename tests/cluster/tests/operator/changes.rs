@@ -43,7 +43,13 @@ pub fn users_rights_and_domains_change_while_the_bus_runs(scene: &Scene) -> Resu
     let log = "/tmp/read";
     scene.ask(
         "comes",
-        &["drain", "deliver.science.comes.inbox", "comes.inbox", log],
+        &[
+            "drain",
+            "deliver.science.comes.inbox",
+            "comes.inbox",
+            log,
+            "1",
+        ],
     )?;
     ensure!(
         scene.in_pod("comes", &["cat", log])?.trim() == "x",

@@ -7,7 +7,7 @@ import sys
 import time
 
 import nats
-from nats.errors import Error
+from nats.errors import Error, TimeoutError
 
 SECRET = pathlib.Path("/etc/svom-messaging")
 
@@ -72,49 +72,46 @@ async def listen(queue, count):
     await client.close()
 
 
-async def load(queue, seconds, log):
-    """Publishes numbers until the time is over; each that was acknowledged is in the log."""
+async def load(queue, seconds, name, log):
+    """Publishes until the time is over; each message that was acknowledged is in the log."""
     client = await connected()
     deadline = time.monotonic() + float(seconds)
     number = 0
     with open(log, "w") as lines:
         while time.monotonic() < deadline:
             number += 1
-            identity = f"{log}-{number}"
+            identity = f"{name}-{number}"
             while True:
                 try:
                     await stream(client).publish(
-                        queue, str(number).encode(), headers={"Nats-Msg-Id": identity}
+                        queue, identity.encode(), headers={"Nats-Msg-Id": identity}
                     )
                     break
                 except Exception:  # noqa: BLE001  Tried again with the same identity.
                     await asyncio.sleep(0.1)
-            print(number, file=lines, flush=True)
+            print(identity, file=lines, flush=True)
     await client.close()
 
 
-async def drain(subject, group, log):
-    """Reads a durable until nothing comes for five seconds; each message is in the log."""
+async def drain(subject, group, log, count, name=""):
+    """Reads a durable until there were so many messages of this name, or none for a minute."""
     client = await connected()
     heard = await client.subscribe(subject, queue=group)
-    quiet = time.monotonic() + 5
-    with open(log, "a") as lines:
-        while time.monotonic() < quiet:
+    left = int(count)
+    seen = set()
+    with open(log, "w") as lines:
+        while left:
             try:
-                message = await heard.next_msg(timeout=0.5)
-            except Exception:  # noqa: BLE001  Nothing came in time.
-                continue
-            print(message.data.decode(), file=lines, flush=True)
+                message = await heard.next_msg(timeout=60)
+            except TimeoutError:
+                break
+            text = message.data.decode()
+            print(text, file=lines, flush=True)
             await message.ack()
-            quiet = time.monotonic() + 5
+            if text.startswith(name) and text not in seen:
+                seen.add(text)
+                left -= 1
     await client.close()
-
-
-def missing(acknowledged, read_log):
-    """What was acknowledged and never read."""
-    sent = set(pathlib.Path(acknowledged).read_text().split())
-    got = set(pathlib.Path(read_log).read_text().split())
-    print(len(sent), len(sent - got))
 
 
 def main():
@@ -130,8 +127,6 @@ def main():
         asyncio.run(load(*words))
     elif what == "drain":
         asyncio.run(drain(*words))
-    elif what == "missing":
-        missing(*words)
     else:
         sys.exit(f"{what}?")
 

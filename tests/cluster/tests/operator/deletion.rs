@@ -54,6 +54,7 @@ pub fn what_is_retained_is_taken_up_again_with_its_messages(scene: &Scene) -> Re
             "deliver.data.alert-desk.inbox",
             "alert-desk.inbox",
             log,
+            "4",
         ],
     )?;
     assert_eq!(

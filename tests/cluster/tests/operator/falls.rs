@@ -10,105 +10,127 @@ use svom_cluster::notes::{at_level, figure};
 use crate::clients::two_users;
 use crate::scene::{Scene, eventually};
 
+/// Where a client notes messages.
+const LOG: &str = "/tmp/messages";
+
+/// How a server falls.
+#[derive(Clone, Copy, Debug)]
+enum Fall {
+    Killed,
+    Deleted,
+    Crashed,
+}
+
+impl Fall {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::Deleted => "deleted",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    /// For how long it is published meanwhile: until a node has been missed, and longer.
+    fn seconds(self) -> &'static str {
+        match self {
+            Self::Killed | Self::Deleted => "20",
+            Self::Crashed => "60",
+        }
+    }
+
+    fn of(self, scene: &Scene, server: &str, node: &str) -> Fault {
+        let pod = Place::new(scene.namespace.as_str(), server);
+        match self {
+            Self::Killed => Fault::ContainerKilled {
+                pod,
+                container: "nats".to_owned(),
+            },
+            Self::Deleted => Fault::PodDeleted { pod },
+            Self::Crashed => Fault::NodeCrashed {
+                node: node.to_owned(),
+            },
+        }
+    }
+}
+
 pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<()> {
     scene.apply("fsc", &json!({"users": two_users()}))?;
     scene.ready("fsc")?;
-    scene.client("publishes", "fsc-user-vhf-listener")?;
-    scene.client("reads", "fsc-user-alert-desk")?;
     let faults = Faults::of(&scene.cluster)?;
-    let leader = || -> Result<String> {
-        let found = scene.get(&["svm", "fsc"])?;
-        let domains = found["status"]["domains"].as_array().cloned();
-        let domains = domains.unwrap_or_default();
-        let data = domains.iter().find(|one| one["stream"] == "DATA");
-        let leader = data.and_then(|data| data["leader"].as_str());
-        leader.map(str::to_owned).context("DATA has no leader")
-    };
-    let node_of = |server: &str| -> Result<String> {
-        let pod = scene.get(&["pod", server])?;
-        let node = pod["spec"]["nodeName"].as_str();
-        node.map(str::to_owned).context("a server without a node")
-    };
     for round in 0..at_level(1, 5) {
-        for fall in ["killed", "deleted", "crashed"] {
-            let log = format!("/tmp/{fall}-{round}");
-            let seconds = if fall == "crashed" { "60" } else { "20" };
-            let server = leader()?;
-            let place = Place::new(scene.namespace.as_str(), server.as_str());
-            let fault = match fall {
-                "killed" => Fault::ContainerKilled {
-                    pod: place,
-                    container: "nats".to_owned(),
-                },
-                "deleted" => Fault::PodDeleted { pod: place },
-                _ => Fault::NodeCrashed {
-                    node: node_of(&server)?,
-                },
-            };
-            std::thread::scope(|scope| -> Result<()> {
-                let publisher = scope.spawn(|| {
-                    scene.in_pod_for(
-                        "publishes",
-                        &[
-                            "python3",
-                            "/programs/client.py",
-                            "load",
-                            "data.vhf",
-                            seconds,
-                            &log,
-                        ],
-                    )
-                });
-                let provoked = faults.provoke(fault)?;
-                // A container that is killed is back before anybody may have looked.
-                if fall != "killed" {
-                    eventually("the fall to be told", || {
-                        let (ready, reason, _) = scene.condition("fsc", "Ready")?;
-                        ensure!(ready == "False", "{reason}");
-                        Ok(())
-                    })?;
-                }
-                if let Provoked::InForce(injected) = provoked {
-                    injected.heal()?;
-                }
-                let publisher = publisher.join();
-                publisher.map_err(|_| anyhow::anyhow!("the publisher panicked"))??;
-                Ok(())
-            })?;
+        for fall in [Fall::Killed, Fall::Deleted, Fall::Crashed] {
+            let load = format!("{}-{round}", fall.word());
+            let sent = published_through(scene, &faults, fall, &load)?;
             faults.settled()?;
             scene.ready("fsc")?;
-            let acknowledged = scene.in_pod("publishes", &["cat", &log])?;
-            let read = format!("{log}-read");
-            scene.in_pod_for(
-                "reads",
-                &[
-                    "python3",
-                    "/programs/client.py",
-                    "drain",
-                    "deliver.data.alert-desk.inbox",
-                    "alert-desk.inbox",
-                    &read,
-                ],
-            )?;
-            let read = scene.in_pod("reads", &["cat", &read])?;
-            let read: BTreeSet<&str> = read.split_whitespace().collect();
-            let sent: Vec<&str> = acknowledged.split_whitespace().collect();
-            let lost = sent
-                .iter()
-                .filter(|number| !read.contains(**number))
-                .count();
+            let read = read(scene, &load, sent.len())?;
+            let lost = sent.iter().filter(|message| !read.contains(*message));
+            let (sent, lost) = (sent.len(), lost.count());
             figure(
-                &format!("server {fall} under load"),
-                format!("{} acknowledged, {lost} lost", sent.len()),
+                &format!("server {} under load", fall.word()),
+                format!("{sent} acknowledged, {lost} lost"),
             )?;
-            ensure!(
-                !sent.is_empty() && lost == 0,
-                "{lost} of {} are lost",
-                sent.len()
-            );
+            ensure!(sent > 0 && lost == 0, "{lost} of {sent} are lost");
         }
     }
     Ok(())
+}
+
+/// The messages that were acknowledged while the leader of their stream fell.
+fn published_through(
+    scene: &Scene,
+    faults: &Faults,
+    fall: Fall,
+    load: &str,
+) -> Result<Vec<String>> {
+    let server = leader_of_data(scene)?;
+    let pod = scene.get(&["pod", &server])?;
+    let node = pod["spec"]["nodeName"].as_str();
+    let node = node.context("a server without a node")?;
+    // Who publishes does not fall with the server.
+    let publisher = format!("publishes-{load}");
+    scene.client_away_from(Some(node), &publisher, "fsc-user-vhf-listener")?;
+    let words = ["load", "data.vhf", fall.seconds(), load, LOG];
+    std::thread::scope(|scope| -> Result<()> {
+        let publishing = scope.spawn(|| scene.ask_for(&publisher, &words));
+        let provoked = faults.provoke(fall.of(scene, &server, node))?;
+        // A container that is killed is back before anybody may have looked.
+        if !matches!(fall, Fall::Killed) {
+            eventually("the fall to be told", || {
+                let (ready, reason, _) = scene.condition("fsc", "Ready")?;
+                ensure!(ready == "False", "{reason}");
+                Ok(())
+            })?;
+        }
+        if let Provoked::InForce(injected) = provoked {
+            injected.heal()?;
+        }
+        let publishing = publishing.join();
+        publishing.map_err(|_| anyhow::anyhow!("the publisher panicked"))?
+    })?;
+    let sent = scene.in_pod(&publisher, &["cat", LOG])?;
+    Ok(sent.lines().map(str::to_owned).collect())
+}
+
+/// What a reader of the durable gets until it has had so many messages of a load.
+fn read(scene: &Scene, load: &str, count: usize) -> Result<BTreeSet<String>> {
+    let reader = format!("reads-{load}");
+    scene.client(&reader, "fsc-user-alert-desk")?;
+    let (subject, group) = ("deliver.data.alert-desk.inbox", "alert-desk.inbox");
+    let count = count.to_string();
+    scene.ask_for(&reader, &["drain", subject, group, LOG, &count, load])?;
+    let read = scene.in_pod(&reader, &["cat", LOG])?;
+    Ok(read.lines().map(str::to_owned).collect())
+}
+
+fn leader_of_data(scene: &Scene) -> Result<String> {
+    let found = scene.get(&["svm", "fsc"])?;
+    let domains = found["status"]["domains"].as_array();
+    let data = domains.into_iter().flatten();
+    let leader = data
+        .filter(|domain| domain["stream"] == "DATA")
+        .find_map(|domain| domain["leader"].as_str());
+    leader.map(str::to_owned).context("DATA has no leader")
 }
 
 pub fn another_operator_takes_over_and_mints_nothing_twice(scene: &Scene) -> Result<()> {

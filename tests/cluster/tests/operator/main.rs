@@ -1,7 +1,8 @@
 //! The operator on a cluster, from one `kubectl apply` to a bus that has proven itself, and back.
 //!
 //! Each test has a namespace of its own with an operator in it, installed by the manifests as they are
-//! but for the images. They run one after another: each bus takes every worker.
+//! but for the images. Two run at once; a test that takes from all, a node or the resource's definition,
+//! runs alone.
 
 #![allow(
     clippy::indexing_slicing,
@@ -18,12 +19,13 @@ mod quiet;
 mod scene;
 
 use anyhow::{Context, Result};
+use svom_cluster::slots::Slot;
 
 use crate::scene::Scene;
 
 /// Runs a test in a namespace of its own.
-fn in_a_scene(name: &str, test: fn(&Scene) -> Result<()>) -> Result<()> {
-    let Some(scene) = Scene::prepare(name)? else {
+fn in_a_scene(name: &str, slot: Slot, test: fn(&Scene) -> Result<()>) -> Result<()> {
+    let Some(scene) = Scene::prepare(name, slot)? else {
         return Ok(());
     };
     let result = test(&scene);
@@ -35,28 +37,28 @@ fn in_a_scene(name: &str, test: fn(&Scene) -> Result<()>) -> Result<()> {
 
 /// Tests in the order of their names, each a scenario of the module beside it.
 macro_rules! tests {
-    ($($module:ident::$name:ident;)*) => {
+    ($($slot:ident $module:ident::$name:ident;)*) => {
         $(#[test]
         fn $name() -> Result<()> {
-            in_a_scene(stringify!($name), $module::$name)
+            in_a_scene(stringify!($name), Slot::$slot(), $module::$name)
         })*
     };
 }
 
 tests! {
-    clients::one_resource_one_wait_one_secret;
-    clients::a_port_of_every_node_leads_in_from_outside;
-    changes::users_rights_and_domains_change_while_the_bus_runs;
-    changes::what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on;
-    changes::a_paused_resource_is_observed_and_nothing_is_changed;
-    deletion::what_is_retained_is_taken_up_again_with_its_messages;
-    deletion::what_is_not_retained_goes;
-    deletion::a_namespace_and_a_definition_go_while_the_operator_is_away;
-    falls::nothing_acknowledged_is_lost_when_servers_fall;
-    falls::another_operator_takes_over_and_mints_nothing_twice;
-    mistakes::what_a_person_must_mend_is_told_and_acted_on_once_it_is_mended;
-    mistakes::what_no_node_can_run_is_told_and_acted_on_once_it_is_mended;
-    mistakes::an_object_of_somebody_else_is_never_touched;
-    quiet::nothing_is_written_while_nothing_happens;
-    quiet::what_is_granted_is_what_is_asked_for;
+    shared clients::one_resource_one_wait_one_secret;
+    shared clients::a_port_of_every_node_leads_in_from_outside;
+    shared changes::users_rights_and_domains_change_while_the_bus_runs;
+    shared changes::what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on;
+    shared changes::a_paused_resource_is_observed_and_nothing_is_changed;
+    shared deletion::what_is_retained_is_taken_up_again_with_its_messages;
+    shared deletion::what_is_not_retained_goes;
+    alone deletion::a_namespace_and_a_definition_go_while_the_operator_is_away;
+    alone falls::nothing_acknowledged_is_lost_when_servers_fall;
+    shared falls::another_operator_takes_over_and_mints_nothing_twice;
+    shared mistakes::what_a_person_must_mend_is_told_and_acted_on_once_it_is_mended;
+    shared mistakes::what_no_node_can_run_is_told_and_acted_on_once_it_is_mended;
+    shared mistakes::an_object_of_somebody_else_is_never_touched;
+    shared quiet::nothing_is_written_while_nothing_happens;
+    shared quiet::what_is_granted_is_what_is_asked_for;
 }

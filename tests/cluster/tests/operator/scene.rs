@@ -5,8 +5,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -16,12 +16,15 @@ use svom_cluster::images::{self, Image};
 use svom_cluster::kubectl::Kubectl;
 use svom_cluster::notes::skip;
 use svom_cluster::progress::Progress;
+use svom_cluster::slots::Slot;
 pub use svom_cluster::wait::{LIMIT, eventually};
+
+/// The program that the pods of [`Scene::client`] have.
+const CLIENT: [&str; 2] = ["python3", "/programs/client.py"];
 
 /// How many scenes this run has seen: each has a namespace, and with it an account, of its own.
 static SCENES: AtomicU32 = AtomicU32::new(0);
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static IMAGES: OnceLock<Result<Images, String>> = OnceLock::new();
 
 /// Images as pods name them.
@@ -37,13 +40,12 @@ pub struct Scene {
     pub cluster: Cluster,
     pub namespace: String,
     pub images: Images,
-    _one: MutexGuard<'static, ()>,
+    _slot: Slot,
 }
 
 impl Scene {
     /// Nothing where there is no cluster to test; then it has been said why.
-    pub fn prepare(test: &str) -> Result<Option<Self>> {
-        let one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn prepare(test: &str, slot: Slot) -> Result<Option<Self>> {
         let cluster = match Cluster::for_tests("operator")? {
             Ok(cluster) => cluster,
             Err(skipped) => return skip(&format!("operator::{test}"), skipped.why).map(|()| None),
@@ -62,7 +64,7 @@ impl Scene {
             ),
             cluster,
             images,
-            _one: one,
+            _slot: slot,
         };
         scene.install()?;
         Ok(Some(scene))
@@ -223,6 +225,17 @@ impl Scene {
 
     /// A pod with nothing but a user's Secret in it, which waits for programs to run.
     pub fn client(&self, pod: &str, secret: &str) -> Result<()> {
+        self.client_away_from(None, pod, secret)
+    }
+
+    /// The same, on another node than this one.
+    pub fn client_away_from(&self, node: Option<&str>, pod: &str, secret: &str) -> Result<()> {
+        let elsewhere = node.map(|node| {
+            let is_not = json!({"key": "metadata.name", "operator": "NotIn", "values": [node]});
+            json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchFields": [is_not]}],
+            }}})
+        });
         let labels = json!({"app": pod});
         let security = json!({
             "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
@@ -236,6 +249,7 @@ impl Scene {
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": pod, "namespace": self.namespace, "labels": labels},
             "spec": {
+                "affinity": elsewhere,
                 "automountServiceAccountToken": false,
                 "terminationGracePeriodSeconds": 1,
                 "securityContext": security,
@@ -277,21 +291,20 @@ impl Scene {
         self.kubectl().exec(&self.namespace, pod, "client", program)
     }
 
-    /// The same, for a program that takes its time.
-    pub fn in_pod_for(&self, pod: &str, program: &[&str]) -> Result<()> {
-        let ended =
-            self.kubectl()
-                .exec_outcome(&self.namespace, pod, "client", program, 2 * LIMIT)?;
-        let said = String::from_utf8_lossy(&ended.stderr);
-        ensure!(ended.status.success(), "{program:?} in {pod}: {said}");
-        Ok(())
-    }
-
     /// What the client program prints in a pod.
     pub fn ask(&self, pod: &str, words: &[&str]) -> Result<String> {
-        let program = ["python3", "/programs/client.py"];
-        let program: Vec<&str> = program.iter().chain(words).copied().collect();
-        Ok(self.in_pod(pod, &program)?.trim().to_owned())
+        let said = self.in_pod(pod, &[&CLIENT, words].concat())?;
+        Ok(said.trim().to_owned())
+    }
+
+    /// The same, for what takes its time and prints nothing.
+    pub fn ask_for(&self, pod: &str, words: &[&str]) -> Result<()> {
+        let program = [&CLIENT, words].concat();
+        let kubectl = self.kubectl();
+        let ended = kubectl.exec_outcome(&self.namespace, pod, "client", &program, 2 * LIMIT)?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.success(), "{words:?} in {pod}: {said}");
+        Ok(())
     }
 
     /// The names of all Secrets with a digest of what each holds.

@@ -1,5 +1,5 @@
-//! How many buses run at once in this process. A bus is four processes and its suite drives several
-//! more; on a small machine more buses only make one another slow.
+//! How many buses run at once for the tests of this process. A bus is at least four processes and its
+//! suite drives several more; on a small machine more buses only make one another slow.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

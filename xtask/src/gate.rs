@@ -4,6 +4,7 @@
 //! changes nothing in the checkout; what is missing on the machine is installed where that is
 //! possible without asking, and named where it is not.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,9 @@ impl Gate {
         tool.env("SVOM_TEST_LEVEL", self.level.word());
         tool.env("SVOM_TEST_SKIPS", self.notes.skips_path());
         tool.env("SVOM_TEST_FIGURES", self.notes.figures_path());
+        // Most tests wait for servers: on two cores a third one still finds some of them idle.
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        tool.env("RUST_TEST_THREADS", cores.max(3).to_string());
     }
 }
 

@@ -59,6 +59,24 @@ pub fn one_resource_one_wait_one_secret(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
+pub fn a_load_balancers_address_leads_in_from_outside(scene: &Scene) -> Result<()> {
+    let outside = json!({"type": "LoadBalancer"});
+    scene.apply("fsc", &json!({"users": two_users(), "external": outside}))?;
+    scene.ready("fsc")?;
+    let service = scene.get(&["service", "fsc-external"])?;
+    let address = service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str();
+    let address = address.unwrap_or_default();
+    let found = scene.get(&["svm", "fsc"])?;
+    let external = found["status"]["endpoints"]["external"].as_str();
+    let external = external.unwrap_or_default();
+    ensure!(external == format!("tls://{address}:4222"), "{external}");
+    scene.client("publishes", "fsc-user-vhf-listener")?;
+    // By the address that the platform gave, with the certificate checked against it.
+    let said = scene.ask("publishes", &["publish-to", external, "data.vhf", "x"])?;
+    ensure!(said.starts_with("DATA"), "{said}");
+    Ok(())
+}
+
 pub fn a_port_of_every_node_leads_in_from_outside(scene: &Scene) -> Result<()> {
     let nodes = scene.kubectl().get(&["nodes"])?;
     let addresses = nodes["items"][0]["status"]["addresses"].as_array().cloned();

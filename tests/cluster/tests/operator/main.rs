@@ -17,6 +17,7 @@ mod falls;
 mod mistakes;
 mod quiet;
 mod scene;
+mod tls;
 
 use anyhow::{Context, Result};
 use svom_cluster::slots::Slot;
@@ -48,6 +49,7 @@ macro_rules! tests {
 tests! {
     shared clients::one_resource_one_wait_one_secret;
     shared clients::a_port_of_every_node_leads_in_from_outside;
+    shared clients::a_load_balancers_address_leads_in_from_outside;
     shared changes::users_rights_and_domains_change_while_the_bus_runs;
     shared changes::what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on;
     shared changes::a_paused_resource_is_observed_and_nothing_is_changed;
@@ -59,6 +61,8 @@ tests! {
     shared mistakes::what_a_person_must_mend_is_told_and_acted_on_once_it_is_mended;
     shared mistakes::what_no_node_can_run_is_told_and_acted_on_once_it_is_mended;
     shared mistakes::an_object_of_somebody_else_is_never_touched;
+    shared tls::certificates_are_shown_and_renewed_without_a_disconnect;
+    shared tls::an_authority_of_the_users_own_signs;
     shared quiet::nothing_is_written_while_nothing_happens;
     shared quiet::what_is_granted_is_what_is_asked_for;
 }

@@ -8,6 +8,7 @@ use svom_plan::material::{AuthorityName, LeafName, Material};
 use svom_plan::topology::Topology;
 use tokio::time::{Instant, sleep};
 
+use super::given_up::GivenUp;
 use crate::nats::bus::{Bus, BusError};
 use crate::nats::connect::leave_server;
 
@@ -24,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The connections; both come back by themselves.
 pub struct Clients {
     bus: Bus,
+    given_up: GivenUp,
     made_with: (String, Option<String>),
 }
 
@@ -55,8 +57,12 @@ impl Clients {
         loop {
             match Bus::connect(valid, topology, material, TRY).await {
                 Ok(bus) => {
-                    let made_with = made_with(material);
-                    return Ok(Self { bus, made_with });
+                    let given_up = GivenUp::listen(&bus.jetstream).await?;
+                    return Ok(Self {
+                        bus,
+                        given_up,
+                        made_with: made_with(material),
+                    });
                 }
                 Err(why @ BusError::Connect(_)) if goes_on(&why, begin.elapsed()) => {
                     sleep(PAUSE).await;
@@ -84,6 +90,11 @@ impl Clients {
     /// In the JetStream account.
     pub fn jetstream(&self) -> &Client {
         &self.bus.jetstream
+    }
+
+    /// What durables gave up since these connections were made.
+    pub fn given_up(&self) -> &GivenUp {
+        &self.given_up
     }
 
     /// Whether what they show and trust is what is there now.

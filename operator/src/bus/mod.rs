@@ -7,6 +7,7 @@
 
 mod clients;
 mod findings;
+mod given_up;
 mod proof;
 mod queues;
 mod reload;

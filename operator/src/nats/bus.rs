@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::{Client, SubscribeError};
 use svom_plan::handout;
 use svom_plan::material::{AuthorityName, LeafName, Material, Nkey};
 use svom_plan::topology::Topology;
@@ -30,6 +30,9 @@ pub enum BusError {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The connection was closed as soon as it was there.
+    #[error("what durables give up cannot be listened to: {0}")]
+    Listen(#[from] SubscribeError),
 }
 
 /// The operator's two connections to one bus. They last: each is made anew when it breaks.

@@ -78,7 +78,13 @@ pub const JETSTREAM_PUBLISH: [Grant; 10] = [
 ];
 
 /// Subjects in the JetStream account that it listens to.
-pub const JETSTREAM_SUBSCRIBE: [Grant; 1] = [INBOX];
+pub const JETSTREAM_SUBSCRIBE: [Grant; 2] = [
+    INBOX,
+    grant(
+        "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.*",
+        "which durable subscription gave a message up; the message itself is not in it",
+    ),
+];
 
 /// Reading one message of the probe's stream.
 const PROBE_READ: &str = "$JS.API.STREAM.MSG.GET.svom-probe";

@@ -80,6 +80,7 @@ fn the_whole_section() {
                   },
                   "subscribe": {
                     "allow": [
+                      "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.*",
                       "_INBOX.>"
                     ]
                   }

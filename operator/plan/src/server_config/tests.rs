@@ -239,7 +239,7 @@ fn what_does_not_fit_into_a_secret_is_refused_by_its_size() {
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
     expect![[r#"
         [
-            "spec.users: the servers' configuration with its certificates takes 1055669 bytes, and one Secret holds 1048576: name fewer users, or grant each only the queues it needs, or split the bus in two",
+            "spec.users: the servers' configuration with its certificates takes 1055718 bytes, and one Secret holds 1048576: name fewer users, or grant each only the queues it needs, or split the bus in two",
         ]
     "#]].assert_debug_eq(&text);
 }

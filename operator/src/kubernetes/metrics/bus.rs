@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::kubernetes::controller::Key;
@@ -28,6 +29,8 @@ pub struct BusReading {
 /// What was read from a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StreamReading {
+    /// Whether a server leads it.
+    pub led: bool,
     /// Whether more than half of its replicas are current.
     pub quorum: bool,
     /// Bytes that it stores.
@@ -52,16 +55,52 @@ pub struct DurableReading {
     pub pending: u64,
     /// Messages that were delivered and are not acknowledged.
     pub unacknowledged: u64,
+    /// Messages that it gave up: delivered as often as may be, and never acknowledged.
+    pub given_up: u64,
+}
+
+/// What was read last, and what was counted from reading to reading.
+#[derive(Clone, Debug)]
+struct Kept {
+    reading: BusReading,
+    read: Instant,
+    leaderless: BTreeMap<String, Duration>,
+}
+
+impl Kept {
+    /// The next reading. A stream that had no leader at the last had none until this one.
+    fn then(&mut self, reading: BusReading, read: Instant) {
+        let passed = read.saturating_duration_since(self.read);
+        for (name, stream) in &self.reading.streams {
+            if !stream.led {
+                *self.leaderless.entry(name.clone()).or_default() += passed;
+            }
+        }
+        self.reading = reading;
+        self.read = read;
+    }
 }
 
 /// What was read last, of all buses. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Buses(Arc<Mutex<BTreeMap<Key, BusReading>>>);
+pub struct Buses(Arc<Mutex<BTreeMap<Key, Kept>>>);
 
 impl Buses {
-    /// What was read from a bus, in the place of what was read before.
-    pub fn set(&self, key: &Key, reading: BusReading) {
-        self.lock().insert(key.clone(), reading);
+    /// What was read from a bus, and when, in the place of what was read before.
+    pub fn set(&self, key: &Key, reading: BusReading, read: Instant) {
+        let mut all = self.lock();
+        match all.get_mut(key) {
+            Some(kept) => kept.then(reading, read),
+            None => {
+                let leaderless = BTreeMap::new();
+                let kept = Kept {
+                    reading,
+                    read,
+                    leaderless,
+                };
+                all.insert(key.clone(), kept);
+            }
+        }
     }
 
     /// The bus is gone, or nothing is known of it any more.
@@ -74,7 +113,7 @@ impl Buses {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, BusReading>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,17 +124,16 @@ type Labels<'a> = Vec<(&'static str, &'a str)>;
 impl Collector for Buses {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Done {
         let buses = self.lock();
-        let mut family =
-            |name, help, kind, each: &dyn Fn(&BusReading, &mut Samples<'_, '_>) -> Done| {
-                let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
-                buses.iter().try_for_each(|(key, reading)| {
-                    let mut samples = Samples {
-                        key,
-                        metric: &mut metric,
-                    };
-                    each(reading, &mut samples)
-                })
-            };
+        let mut family = |name, help, kind, each: &dyn Fn(&Kept, &mut Samples<'_, '_>) -> Done| {
+            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            buses.iter().try_for_each(|(key, kept)| {
+                let mut samples = Samples {
+                    key,
+                    metric: &mut metric,
+                };
+                each(kept, &mut samples)
+            })
+        };
         for (name, help, kind, each) in FAMILIES {
             family(name, help, kind, &each)?;
         }
@@ -115,6 +153,12 @@ impl Samples<'_, '_> {
         let sample = self.metric.encode_family(&labels)?;
         ConstGauge::new(value).encode(sample)
     }
+
+    fn counter(&mut self, more: &[(&'static str, &str)], value: f64) -> Done {
+        let labels = labels(self.key, more);
+        let sample = self.metric.encode_family(&labels)?;
+        ConstCounter::new(value).encode(sample)
+    }
 }
 
 fn labels<'a>(key: &'a Key, more: &[(&'static str, &'a str)]) -> Labels<'a> {
@@ -126,16 +170,16 @@ fn labels<'a>(key: &'a Key, more: &[(&'static str, &'a str)]) -> Labels<'a> {
     labels
 }
 
-type Each = fn(&BusReading, &mut Samples<'_, '_>) -> Done;
+type Each = fn(&Kept, &mut Samples<'_, '_>) -> Done;
 
 /// Every metric, in the order of the text.
-const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
+const FAMILIES: [(&str, &str, MetricType, Each); 9] = [
     (
         "certificate_expiry_timestamp_seconds",
         "When a certificate ends, in seconds since 1970.",
         MetricType::Gauge,
-        |reading, samples| {
-            let mut all = reading.certificates.iter();
+        |kept, samples| {
+            let mut all = kept.reading.certificates.iter();
             all.try_for_each(|(name, end)| samples.gauge(&[("certificate", name)], number(*end)))
         },
     ),
@@ -143,10 +187,22 @@ const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
         "stream_quorum",
         "1 where more than half of a stream's replicas are current.",
         MetricType::Gauge,
-        |reading, samples| {
-            let mut all = reading.streams.iter();
+        |kept, samples| {
+            let mut all = kept.reading.streams.iter();
             all.try_for_each(|(name, stream)| {
                 samples.gauge(&[("stream", name)], f64::from(u8::from(stream.quorum)))
+            })
+        },
+    ),
+    (
+        "stream_leaderless_seconds",
+        "For how long a stream was seen without a leader, from look to look.",
+        MetricType::Counter,
+        |kept, samples| {
+            let mut all = kept.reading.streams.keys();
+            all.try_for_each(|name| {
+                let leaderless = kept.leaderless.get(name).copied().unwrap_or_default();
+                samples.counter(&[("stream", name)], leaderless.as_secs_f64())
             })
         },
     ),
@@ -154,8 +210,8 @@ const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
         "stream_bytes",
         "Bytes that a stream stores.",
         MetricType::Gauge,
-        |reading, samples| {
-            let mut all = reading.streams.iter();
+        |kept, samples| {
+            let mut all = kept.reading.streams.iter();
             all.try_for_each(|(name, stream)| {
                 samples.gauge(&[("stream", name)], count(stream.bytes))
             })
@@ -165,8 +221,8 @@ const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
         "probe_latency_seconds",
         "How long a stream took to answer the last probe; absent where it did not.",
         MetricType::Gauge,
-        |reading, samples| {
-            let all = reading.streams.iter();
+        |kept, samples| {
+            let all = kept.reading.streams.iter();
             let mut answered = all.filter_map(|(name, stream)| Some((name, stream.probe?)));
             answered
                 .try_for_each(|(name, took)| samples.gauge(&[("stream", name)], took.as_secs_f64()))
@@ -176,8 +232,8 @@ const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
         "queue_messages",
         "Messages that a queue stores.",
         MetricType::Gauge,
-        |reading, samples| {
-            let mut all = reading.queues.iter();
+        |kept, samples| {
+            let mut all = kept.reading.queues.iter();
             all.try_for_each(|(name, messages)| samples.gauge(&[("queue", name)], count(*messages)))
         },
     ),
@@ -185,8 +241,8 @@ const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
         "durable_pending_messages",
         "Messages that a durable has not delivered yet.",
         MetricType::Gauge,
-        |reading, samples| {
-            each_durable(reading, |labels, durable| {
+        |kept, samples| {
+            each_durable(kept, |labels, durable| {
                 samples.gauge(labels, count(durable.pending))
             })
         },
@@ -195,19 +251,30 @@ const FAMILIES: [(&str, &str, MetricType, Each); 7] = [
         "durable_unacknowledged_messages",
         "Messages that a durable delivered and nobody acknowledged.",
         MetricType::Gauge,
-        |reading, samples| {
-            each_durable(reading, |labels, durable| {
+        |kept, samples| {
+            each_durable(kept, |labels, durable| {
                 samples.gauge(labels, count(durable.unacknowledged))
+            })
+        },
+    ),
+    (
+        "durable_max_deliveries",
+        "Messages that a durable gave up: delivered as often as may be, and never acknowledged.",
+        MetricType::Counter,
+        |kept, samples| {
+            each_durable(kept, |labels, durable| {
+                samples.counter(labels, count(durable.given_up))
             })
         },
     ),
 ];
 
 fn each_durable(
-    reading: &BusReading,
+    kept: &Kept,
     mut sample: impl FnMut(&[(&'static str, &str)], &DurableReading) -> Done,
 ) -> Done {
-    reading.durables.iter().try_for_each(|(durable, reading)| {
+    let mut all = kept.reading.durables.iter();
+    all.try_for_each(|(durable, reading)| {
         sample(
             &[("user", &durable.user), ("durable", &durable.name)],
             reading,

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use expect_test::expect;
 
 use super::*;
@@ -5,6 +7,7 @@ use crate::kubernetes::controller::Key;
 
 fn reading() -> BusReading {
     let stream = StreamReading {
+        led: true,
         quorum: true,
         bytes: 1 << 40,
         probe: Some(Duration::from_micros(1_500)),
@@ -16,6 +19,7 @@ fn reading() -> BusReading {
     let durable_reading = DurableReading {
         pending: 3,
         unacknowledged: 2,
+        given_up: 1,
     };
     BusReading {
         certificates: [("servers".to_owned(), 1_800_000_000)].into(),
@@ -41,7 +45,11 @@ fn all_of_it_is_openmetrics() {
         namespace: "svom".to_owned(),
         name: "fsc".to_owned(),
     };
-    metrics.buses().set(&key, reading());
+    let began = Instant::now();
+    metrics.buses().set(&key, reading(), began);
+    // SCIENCE had no leader for three seconds, and has none now.
+    let later = began + Duration::from_secs(3);
+    metrics.buses().set(&key, reading(), later);
     let text = metrics.text().expect("text");
     expect![[r##"
         # HELP svom_messaging_reconciles Reconciles, by how they ended.
@@ -86,6 +94,10 @@ fn all_of_it_is_openmetrics() {
         # TYPE svom_messaging_stream_quorum gauge
         svom_messaging_stream_quorum{namespace="svom",name="fsc",stream="DATA"} 1.0
         svom_messaging_stream_quorum{namespace="svom",name="fsc",stream="SCIENCE"} 0.0
+        # HELP svom_messaging_stream_leaderless_seconds For how long a stream was seen without a leader, from look to look.
+        # TYPE svom_messaging_stream_leaderless_seconds counter
+        svom_messaging_stream_leaderless_seconds_total{namespace="svom",name="fsc",stream="DATA"} 0.0
+        svom_messaging_stream_leaderless_seconds_total{namespace="svom",name="fsc",stream="SCIENCE"} 3.0
         # HELP svom_messaging_stream_bytes Bytes that a stream stores.
         # TYPE svom_messaging_stream_bytes gauge
         svom_messaging_stream_bytes{namespace="svom",name="fsc",stream="DATA"} 1099511627776.0
@@ -102,6 +114,9 @@ fn all_of_it_is_openmetrics() {
         # HELP svom_messaging_durable_unacknowledged_messages Messages that a durable delivered and nobody acknowledged.
         # TYPE svom_messaging_durable_unacknowledged_messages gauge
         svom_messaging_durable_unacknowledged_messages{namespace="svom",name="fsc",user="pipeline",durable="ingest"} 2.0
+        # HELP svom_messaging_durable_max_deliveries Messages that a durable gave up: delivered as often as may be, and never acknowledged.
+        # TYPE svom_messaging_durable_max_deliveries counter
+        svom_messaging_durable_max_deliveries_total{namespace="svom",name="fsc",user="pipeline",durable="ingest"} 1.0
         # EOF
     "##]].assert_eq(&text);
 }
@@ -135,7 +150,7 @@ fn nothing_is_left_of_a_bus_that_is_gone() {
             namespace: "svom".to_owned(),
             name: "fsc".to_owned(),
         };
-        metrics.buses().set(&key, reading());
+        metrics.buses().set(&key, reading(), Instant::now());
         assert_ne!(metrics.text().expect("text"), before);
         if clear {
             metrics.buses().clear();

@@ -15,7 +15,7 @@ mod workload;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
@@ -174,7 +174,10 @@ impl Pass<'_> {
             .await?;
         let found = self.look(&mut applied, &mut gathered).await?;
         match &self.known.live {
-            Some(live) => self.buses.set(self.key, reading::reading(live, &found)),
+            Some(live) => {
+                let reading = reading::reading(live, &found);
+                self.buses.set(self.key, reading, Instant::now());
+            }
             None => self.buses.remove(self.key),
         }
         let status = self.report(&applied, &gathered, &asked, found).await?;

@@ -16,6 +16,7 @@ pub(super) fn reading(live: &Live, found: &Findings) -> BusReading {
         let stored = live.measured.queues.streams.get(name);
         let replicas = stored.map_or(0, |stored| stored.config.num_replicas);
         let reading = StreamReading {
+            led: finding.leader.is_some(),
             quorum: usize::from(finding.replicas_current) * 2 > usize::from(replicas),
             bytes: stored.map_or(0, |stored| stored.bytes),
             probe: live.measured.answered.get(name).copied(),
@@ -59,6 +60,7 @@ fn durables(live: &Live) -> BTreeMap<Durable, DurableReading> {
                 let reading = DurableReading {
                     pending: found.unread,
                     unacknowledged: found.unacknowledged,
+                    given_up: live.clients.given_up().of(&id),
                 };
                 durables.insert(durable, reading);
             }

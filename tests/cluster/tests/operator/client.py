@@ -85,6 +85,15 @@ async def listen(queue, count):
     await client.close()
 
 
+async def glance(subject, group):
+    """Prints one message of a durable and does not acknowledge it."""
+    client = await connected()
+    heard = await client.subscribe(subject, queue=group)
+    message = await heard.next_msg(timeout=60)
+    print(message.data.decode())
+    await client.close()
+
+
 async def load(queue, seconds, name, log):
     """Publishes until the time is over; each message that was acknowledged is in the log."""
     client = await connected()
@@ -157,6 +166,8 @@ def main():
         asyncio.run(hold(*words))
     elif what == "listen":
         asyncio.run(listen(*words))
+    elif what == "glance":
+        asyncio.run(glance(*words))
     elif what == "load":
         asyncio.run(load(*words))
     elif what == "drain":

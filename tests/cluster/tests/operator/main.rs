@@ -64,5 +64,6 @@ tests! {
     shared tls::certificates_are_shown_and_renewed_without_a_disconnect;
     shared tls::an_authority_of_the_users_own_signs;
     shared quiet::nothing_is_written_while_nothing_happens;
+    shared quiet::what_a_durable_gives_up_is_counted;
     shared quiet::what_is_granted_is_what_is_asked_for;
 }

@@ -10,7 +10,7 @@ use svom_cluster::notes::{at_level, figure};
 
 use crate::audit::{Calls, calls};
 use crate::clients::two_users;
-use crate::scene::Scene;
+use crate::scene::{Scene, eventually};
 
 /// For how long nothing is written when what was begun has come to its end: a pass that has something
 /// to do is not put off longer.
@@ -68,6 +68,49 @@ pub fn what_is_granted_is_what_is_asked_for(scene: &Scene) -> Result<()> {
         .collect();
     assert_eq!(vain, NOT_USED);
     Ok(())
+}
+
+pub fn what_a_durable_gives_up_is_counted(scene: &Scene) -> Result<()> {
+    let users = json!([
+        {"name": "vhf-listener", "publish": ["data.vhf"]},
+        {"name": "alert-desk", "durables": [
+            {"name": "inbox", "queues": ["data.vhf"], "ackWait": "1s", "maxDeliver": 1},
+        ]},
+    ]);
+    scene.apply("fsc", &json!({"users": users}))?;
+    scene.ready("fsc")?;
+    scene.client("publishes", "fsc-user-vhf-listener")?;
+    scene.client("reads", "fsc-user-alert-desk")?;
+    scene.ask("publishes", &["publish", "data.vhf", "x"])?;
+    let (subject, group) = ("deliver.data.alert-desk.inbox", "alert-desk.inbox");
+    let read = scene.ask("reads", &["glance", subject, group])?;
+    assert_eq!(read, "x");
+    let of = format!(r#"namespace="{}",name="fsc""#, scene.namespace);
+    let given_up = format!(
+        r#"svom_messaging_durable_max_deliveries_total{{{of},user="alert-desk",durable="inbox"}} 1.0"#
+    );
+    let led =
+        format!(r#"svom_messaging_stream_leaderless_seconds_total{{{of},stream="DATA"}} 0.0"#);
+    eventually("the metrics to say so", || {
+        let text = metrics(scene)?;
+        ensure!(text.lines().any(|line| line == given_up), "{text}");
+        ensure!(text.lines().any(|line| line == led), "{text}");
+        Ok(())
+    })
+}
+
+/// The metrics of all operators; who leads has those of the bus.
+fn metrics(scene: &Scene) -> Result<String> {
+    let operators = "--selector=app.kubernetes.io/name=svom-messaging";
+    let pods = scene.get(&["pods", operators])?;
+    let addresses = pods["items"].as_array().into_iter().flatten();
+    let mut all = String::new();
+    for address in addresses.filter_map(|pod| pod["status"]["podIP"].as_str()) {
+        let url = format!("http://{address}:8080/metrics");
+        let ask = format!("import urllib.request as r; print(r.urlopen('{url}').read().decode())");
+        all.push_str(&scene.in_pod("reads", &["python3", "-c", &ask])?);
+    }
+    Ok(all)
 }
 
 fn account(scene: &Scene) -> String {

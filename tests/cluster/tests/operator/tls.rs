@@ -19,7 +19,10 @@ pub fn certificates_are_shown_and_renewed_without_a_disconnect(scene: &Scene) ->
     scene.client("publishes", "fsc-user-vhf-listener")?;
     let said = scene.ask("publishes", &["publish", "data.vhf", "x"])?;
     ensure!(said.starts_with("DATA"), "{said}");
-    let said = scene.ask("publishes", &["publish-without-certificate", "data.vhf", "x"])?;
+    let said = scene.ask(
+        "publishes",
+        &["publish-without-certificate", "data.vhf", "x"],
+    )?;
     ensure!(said.starts_with("no"), "{said}");
 
     let before = ends(scene)?;
@@ -59,7 +62,10 @@ fn ends(scene: &Scene) -> Result<Vec<String>> {
 
 pub fn an_authority_of_the_users_own_signs(scene: &Scene) -> Result<()> {
     let issuer = json!({"secretRef": {"name": "our-authority"}});
-    scene.apply("fsc", &json!({"users": two_users(), "tls": {"issuer": issuer}}))?;
+    scene.apply(
+        "fsc",
+        &json!({"users": two_users(), "tls": {"issuer": issuer}}),
+    )?;
     scene.says("fsc", "Secret our-authority: it is not there")?;
     let key = KeyPair::generate()?;
     let certificate = authority().self_signed(&key)?.pem();

@@ -36,7 +36,8 @@ pub struct Storage {
 
     /// When a server makes sure that messages are on the disk. `Always`: before it acknowledges
     /// them, so that a power cut loses nothing that was acknowledged. A length of time: at that
-    /// interval, which is faster and loses up to that much when all servers lose power at once.
+    /// interval, which is faster and loses up to that much when all servers lose power at once, and may leave
+    /// servers that wait for one another's lost messages for ever.
     #[serde(default = "always")]
     #[schemars(length(min = 2, max = 24))]
     #[x_kube(validation = Rule::new("self == 'Always' || (self.matches('^([1-9][0-9]{0,6}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,6}s)?$') && size(self) > 1)").message("write Always, or a length of time such as 10s or 2m"))]

@@ -84,6 +84,9 @@ pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
 /// How long after something was found that may come right, or failed, it is looked at or tried again.
 const AGAIN: u64 = 60;
 
+/// What is done from the start of the servers to their proof.
+const BEING_BROUGHT_UP: &str = "the bus is being brought up";
+
 /// One bus on this machine.
 pub struct Bus {
     place: Place,
@@ -164,9 +167,14 @@ impl Bus {
 
     /// Brings the bus up and proves it; what fails on the way is in the findings.
     async fn bring_up(&mut self, wanted: &Valid, say: Say<'_>) -> Result<(), BusError> {
-        let standing =
+        let (standing, missing) =
             Standing::bring_up(&self.place, &self.store, &self.servers, wanted, say).await?;
         self.standing = Some(standing);
+        if !missing.is_empty() {
+            // What follows waits long for servers that do not answer, and somebody may ask meanwhile.
+            self.look_at_all().await;
+            self.announce(BEING_BROUGHT_UP);
+        }
         self.finish(say).await
     }
 
@@ -214,17 +222,21 @@ impl Bus {
         self.tell_status(findings);
     }
 
+    /// Looks at everything.
+    async fn look_at_all(&mut self) {
+        let Some(standing) = &mut self.standing else {
+            return;
+        };
+        let states = self.servers.states();
+        self.found = standing.find(&states, now()).await;
+        let undone = self.undone.as_ref().map(|undone| undone.why.clone());
+        self.found.failures.extend(undone);
+        self.looked_at = states;
+    }
+
     /// Looks at everything, and tells the status, and the person in front where that is another one.
     async fn report(&mut self) -> SvomMessagingStatus {
-        if let Some(standing) = &mut self.standing {
-            let states = self.servers.states();
-            self.found = standing.find(&states, now()).await;
-            let undone = self.undone.as_ref();
-            self.found
-                .failures
-                .extend(undone.map(|undone| undone.why.clone()));
-            self.looked_at = states;
-        }
+        self.look_at_all().await;
         let told = self.tell_status(self.found.clone());
         let is_ready = is_ready(&told);
         match self.was_ready.replace(is_ready) {

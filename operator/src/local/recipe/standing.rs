@@ -35,15 +35,15 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Makes what is missing, starts the servers and waits until they form a cluster. Whether they do
-    /// is told by the findings; an error is what keeps them from being started at all.
+    /// Makes what is missing, starts the servers and waits until they form a cluster. Returned with it is
+    /// what is missing of that then; an error is what keeps them from being started at all.
     pub async fn bring_up(
         place: &Place,
         store: &Store,
         servers: &Servers,
         wanted: &Valid,
         say: Say<'_>,
-    ) -> Result<Self, BusError> {
+    ) -> Result<(Self, Vec<String>), BusError> {
         let topology = topology(LocalPlace {
             name: &wanted.name,
             replicas: wanted.replicas,
@@ -92,9 +92,8 @@ impl Standing {
             unwritten: Accounts::Known,
             not_restarted: None,
         };
-        // What is missing then is found, and told, by the next look.
-        standing.live.wait_until_whole(FORMING, say).await;
-        Ok(standing)
+        let missing = standing.live.wait_until_whole(FORMING, say).await;
+        Ok((standing, missing))
     }
 
     /// Looks at everything.

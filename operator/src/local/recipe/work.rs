@@ -10,7 +10,7 @@ use svom_plan::{UnixSeconds, Valid, pki};
 
 use super::judge::{Judgement, weigh};
 use super::standing::runs;
-use super::{AGAIN, Asked, Bus, BusError, Say, Undone, files, now};
+use super::{AGAIN, Asked, BEING_BROUGHT_UP, Bus, BusError, Say, Undone, files, now};
 use crate::local::control::server::Progress;
 use crate::local::process::{State, States};
 use crate::local::run::{Further, Recipe, Resource};
@@ -47,7 +47,7 @@ impl Recipe for Bus {
             None => self.wanted.clone(),
         };
         self.asked.generation = 1;
-        self.announce("the bus is being brought up");
+        self.announce(BEING_BROUGHT_UP);
         let tell = std::mem::replace(&mut self.tell, Box::new(|_| ()));
         let done = self.bring_up(&wanted, &*tell).await;
         self.tell = tell;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use svom_cluster::slots::Slot;
 use svom_tests::bus::{Bus, is_ready};
 use svom_tests::local::LocalBus;
 use svom_tests::poll;
-use svom_tests::slots::Slot;
 
 use crate::bare::Trio;
 use crate::paired::{Rounds, paired};

@@ -11,6 +11,9 @@ from nats.errors import Error, TimeoutError
 
 SECRET = pathlib.Path("/etc/svom-messaging")
 
+# There once a program may end that runs beside others.
+ENOUGH = pathlib.Path("/tmp/enough")
+
 
 def read(key):
     return (SECRET / key).read_text().strip()
@@ -85,12 +88,12 @@ async def listen(queue, count):
     await client.close()
 
 
-async def glance(subject, group):
-    """Prints one message of a durable and does not acknowledge it."""
+async def ignore(subject, group):
+    """Reads a durable and acknowledges nothing, until it is enough."""
     client = await connected()
-    heard = await client.subscribe(subject, queue=group)
-    message = await heard.next_msg(timeout=60)
-    print(message.data.decode())
+    await client.subscribe(subject, queue=group)
+    while not ENOUGH.exists():
+        await asyncio.sleep(0.1)
     await client.close()
 
 
@@ -115,12 +118,11 @@ async def load(queue, seconds, name, log):
     await client.close()
 
 
-async def hold(queue, begun, enough, told):
-    """Publishes on one connection from the first file on until the second is there; says how it was."""
+async def hold(queue, begun, told):
+    """Publishes on one connection until it is enough, and says how it was."""
     lost, refused = [], 0
     client = await connected(lost=lost)
-    deadline = time.monotonic() + 300
-    while not pathlib.Path(enough).exists() and time.monotonic() < deadline:
+    while not ENOUGH.exists():
         try:
             await stream(client).publish(queue, b"held")
         except Exception:  # noqa: BLE001  Counted, whatever it is.
@@ -166,8 +168,8 @@ def main():
         asyncio.run(hold(*words))
     elif what == "listen":
         asyncio.run(listen(*words))
-    elif what == "glance":
-        asyncio.run(glance(*words))
+    elif what == "ignore":
+        asyncio.run(ignore(*words))
     elif what == "load":
         asyncio.run(load(*words))
     elif what == "drain":

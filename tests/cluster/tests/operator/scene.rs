@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -305,6 +306,24 @@ impl Scene {
         let said = String::from_utf8_lossy(&ended.stderr);
         ensure!(ended.status.success(), "{words:?} in {pod}: {said}");
         Ok(())
+    }
+
+    /// Works while the client program runs in a pod, until the work is done.
+    pub fn beside(
+        &self,
+        pod: &str,
+        words: &[&str],
+        work: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        thread::scope(|scope| {
+            let running = scope.spawn(|| self.ask_for(pod, words));
+            let worked = work();
+            let told = self.in_pod(pod, &["touch", "/tmp/enough"]);
+            let ran = running.join();
+            worked?;
+            told?;
+            ran.map_err(|_| anyhow!("{words:?} panicked"))?
+        })
     }
 
     /// The names of all Secrets with a digest of what each holds.

@@ -26,18 +26,13 @@ pub fn certificates_are_shown_and_renewed_without_a_disconnect(scene: &Scene) ->
     ensure!(said.starts_with("no"), "{said}");
 
     let before = ends(scene)?;
-    let (begun, enough, told) = ("/tmp/begun", "/tmp/enough", "/tmp/told");
-    let words = ["hold", "data.vhf", begun, enough, told];
-    std::thread::scope(|scope| -> Result<()> {
-        let holding = scope.spawn(|| scene.ask_for("publishes", &words));
+    let (begun, told) = ("/tmp/begun", "/tmp/told");
+    scene.beside("publishes", &["hold", "data.vhf", begun, told], || {
         eventually("a client to be connected", || {
             scene.in_pod("publishes", &["cat", begun])
         })?;
         scene.apply("fsc", &valid_for("2159h"))?;
-        scene.ready("fsc")?;
-        scene.in_pod("publishes", &["touch", enough])?;
-        let holding = holding.join();
-        holding.map_err(|_| anyhow::anyhow!("the client panicked"))?
+        scene.ready("fsc")
     })?;
     let told = scene.in_pod("publishes", &["cat", told])?;
     ensure!(told.trim() == "0 disconnects, 0 refused", "{told}");

@@ -81,7 +81,7 @@ impl Gate {
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 14] = [
+const STEPS: [(&str, Run); 15] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -93,7 +93,8 @@ const STEPS: [(&str, Run); 14] = [
     ("installation", |_| installation()),
     ("status", |_| go_tests("status", "go.mod")),
     ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
-    ("cluster", cluster::run),
+    ("cluster", cluster::testbed),
+    ("operator", cluster::operator),
     ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),
     ("CRD, Kubernetes 1.33", |_| {
         go_tests("crd", "kubernetes-1.33.mod")

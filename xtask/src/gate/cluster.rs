@@ -1,4 +1,4 @@
-//! The suites that need a Kubernetes: one is brought up for all of them, and taken down.
+//! The suites that need a Kubernetes: one is brought up for each group of them, and taken down.
 //!
 //! In: the machine. Out: the tests' counts. Where no cluster can be had, the suites that need one skip
 //! their tests and say why; a cluster that does not come up is a failure, and so is one that does not
@@ -12,15 +12,35 @@ use crate::cluster::program;
 /// The package of these suites.
 pub const PACKAGE: &str = "svom-cluster";
 
+/// Suites of what the testbed gives, and of bare servers on it.
+const TESTBED: [&str; 4] = ["bus", "cycles", "images", "platform"];
+
+/// Suites of the operator, and of how it is installed.
+const OPERATOR: [&str; 2] = ["installing", "operator"];
+
 /// The exit code of what this machine cannot do.
 const SKIPPED: u8 = 3;
 
-pub fn run(gate: &Gate) -> anyhow::Result<Tally> {
+/// The testbed and its own suites.
+pub fn testbed(gate: &Gate) -> anyhow::Result<Tally> {
+    run(gate, &["--lib", "--bins"], &TESTBED)
+}
+
+/// The suites of the operator.
+pub fn operator(gate: &Gate) -> anyhow::Result<Tally> {
+    run(gate, &[], &OPERATOR)
+}
+
+fn run(gate: &Gate, units: &[&str], suites: &[&str]) -> anyhow::Result<Tally> {
     // A run that is killed cannot take its cluster down: whoever brings up the next one does.
     let this = std::process::id().to_string();
     let name = format!("gate-{this}");
     let mut tally = Tally::default();
     let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast", "--package", PACKAGE]);
+    let suites = suites.iter().flat_map(|suite| ["--test", suite]);
+    for word in units.iter().copied().chain(suites) {
+        tests.argument(word);
+    }
     gate.inform(&mut tests);
     name_programs(&mut tests)?;
     let up = program(&["up", "--name", &name, "--owner", &this]).code()?;
@@ -35,4 +55,25 @@ pub fn run(gate: &Gate) -> anyhow::Result<Tally> {
         tally += Tally::FAILED;
     }
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::{OPERATOR, TESTBED};
+    use crate::root;
+
+    #[test]
+    fn every_suite_is_run() {
+        let folder = root::checkout().join("tests/cluster/tests");
+        let there = fs::read_dir(folder).expect("the suites");
+        let there: BTreeSet<String> = there
+            .map(|entry| entry.expect("a suite").file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        let run = TESTBED.iter().chain(&OPERATOR);
+        assert_eq!(there, run.map(|suite| (*suite).to_owned()).collect());
+    }
 }

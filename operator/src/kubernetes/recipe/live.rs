@@ -21,6 +21,8 @@ use crate::nats::system::{Accounts, SystemError};
 /// How long a node may take until its server finds what was written for it; after the pod was annotated
 /// it takes 0.3 s.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(20);
+/// How long a server that runs may take to say what it has in force, beside others that have said it.
+const SAID_WITHIN: Duration = Duration::from_secs(5);
 /// Pause between two tries.
 const BETWEEN: Duration = Duration::from_millis(250);
 
@@ -28,22 +30,28 @@ fn silently(_: &str) {}
 
 impl Pass<'_> {
     /// Puts in force what was written, as far as the servers can be reached, and looks at everything.
+    ///
+    /// What is in force is written down before the first message can be stored: a bus that is not known
+    /// to have `formed` may be made anew.
     pub(super) async fn look(
         &mut self,
         applied: &mut Applied,
         gathered: &mut Gathered,
+        formed: bool,
     ) -> Result<Findings, ApiError> {
         let state = applied.state.clone();
         let seen = servers(&bus(&self.identity, &state), &gathered.observed());
         let presences = presences(&seen);
         let reaches = self.known.live.is_some() || seen.iter().any(may_answer);
+        let mut all_have_it = None;
         if let Some(minted) = applied.minted.take() {
             if reaches {
                 self.keep_connected(&state, &minted, applied).await;
-                let whole = self.take_up(&state, &minted, gathered, &presences).await?;
-                if whole {
+                let all = self.take_up(&state, &minted, gathered, &presences).await?;
+                if all {
                     self.remember(&state, gathered, applied).await?;
                 }
+                all_have_it = Some(all);
             }
             applied.minted = Some(minted);
         }
@@ -51,10 +59,18 @@ impl Pass<'_> {
         let Some(live) = &mut self.known.live else {
             return Ok(without_connection(&seen, &state, minted, self.now));
         };
-        if reaches {
+        if reaches && (formed || all_have_it == Some(true)) {
             bring_about_queues_and_proof(live, &presences, self.now).await;
         }
-        Ok(live.find(&presences, self.now).await)
+        let mut found = live.find(&presences, self.now).await;
+        let seems_well = found.servers.iter().all(|server| server.trouble.is_none());
+        if all_have_it == Some(false) && seems_well && !state.valid.paused {
+            // What is in force is not written down yet; the next look does that.
+            let late =
+                "a server took its time to say which configuration it has, and is asked again";
+            found.failures.push(late.to_owned());
+        }
+        Ok(found)
     }
 
     /// Has the servers read what was written for them; whether all of them have it in force.
@@ -84,7 +100,13 @@ impl Pass<'_> {
         let Some(live) = &mut self.known.live else {
             return Ok(false);
         };
-        match settle(live, seen, anyone_runs).await {
+        let all_run = presences.values().all(|one| one.down.is_none());
+        let settled = settle(live, seen, anyone_runs).await;
+        let settled = match settled {
+            Ok(seen) if all_run => wait_for_the_late(live, seen).await,
+            settled => settled,
+        };
+        match settled {
             Ok(seen) => Ok(is_whole(live, &seen)),
             Err(error) => {
                 live.failures.reload.push(error.to_string());
@@ -187,6 +209,16 @@ async fn settle(live: &mut Live, mut seen: Seen, anyone_runs: bool) -> Result<Se
         sleep(BETWEEN).await;
         seen = live.seen(anyone_runs).await?;
     }
+}
+
+/// Servers whose pods run are asked again, for a while, until all have said what they have in force.
+async fn wait_for_the_late(live: &Live, mut seen: Seen) -> Result<Seen, SystemError> {
+    let deadline = Instant::now() + SAID_WITHIN;
+    while !is_whole(live, &seen) && Instant::now() < deadline {
+        sleep(BETWEEN).await;
+        seen = live.seen(true).await?;
+    }
+    Ok(seen)
 }
 
 async fn bring_about_queues_and_proof(live: &mut Live, presences: &Presences, now: i64) {

@@ -172,7 +172,7 @@ impl Pass<'_> {
         let mut applied = self
             .apply(&wanted, &less, &mut gathered, &mut asked)
             .await?;
-        let found = self.look(&mut applied, &mut gathered).await?;
+        let found = self.look(&mut applied, &mut gathered, asked.formed).await?;
         match &self.known.live {
             Some(live) => {
                 let reading = reading::reading(live, &found);

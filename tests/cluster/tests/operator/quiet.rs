@@ -73,7 +73,7 @@ pub fn what_is_granted_is_what_is_asked_for(scene: &Scene) -> Result<()> {
 pub fn what_a_durable_gives_up_is_counted(scene: &Scene) -> Result<()> {
     let users = json!([
         {"name": "vhf-listener", "publish": ["data.vhf"]},
-        {"name": "alert-desk", "durables": [
+        {"name": "alert-desk", "subscribe": ["data.vhf"], "durables": [
             {"name": "inbox", "queues": ["data.vhf"], "ackWait": "1s", "maxDeliver": 1},
         ]},
     ]);

@@ -176,7 +176,11 @@ impl Scene {
             Ok(())
         })?;
         self.kubectl()
-            .wait(&[&namespace, &resource], "condition=Ready", LIMIT)
+            .wait(&[&namespace, &resource], "condition=Ready", LIMIT)?;
+        // What is ready is written down: else the next change might take the bus for one that never formed.
+        let noted = self.get(&["secret", &format!("{name}-in-force")])?;
+        ensure!(noted["data"]["in-force.json"].is_string(), "{noted}");
+        Ok(())
     }
 
     /// One condition of a resource: its status, reason and message.

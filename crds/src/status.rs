@@ -54,6 +54,13 @@ pub struct Endpoints {
     /// From outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<String>,
+    /// By websocket from inside, where the resource enables it: the servers' URLs, separated by
+    /// commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<String>,
+    /// By websocket from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket_external: Option<String>,
     /// Where the authority's certificate lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret: Option<String>,

@@ -146,7 +146,7 @@ fn a_server_takes_the_files_of_its_secret() {
 fn a_single_server_does_too() {
     check(
         "{apiVersion: messaging.svom.eu/v1alpha1, kind: SvomMessaging, metadata: {name: one}, \
-         spec: {replicas: 1, users: [{name: ann, publish: [data.vhf], subscribe: [\"*.too\"]}]}}",
+         spec: {replicas: 1, websocket: {enabled: true}, tls: {clientCertificates: Required}, users: [{name: ann, publish: [data.vhf], subscribe: [\"*.too\"]}]}}",
     );
 }
 

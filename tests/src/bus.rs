@@ -78,6 +78,10 @@ pub trait Bus {
             .and_then(|index| credentials.urls.get(index))
             .with_context(|| format!("{user} was told no URL of {server}"))?;
         credentials.urls = vec![url.clone()];
+        credentials.websocket_urls = index
+            .and_then(|index| credentials.websocket_urls.get(index).cloned())
+            .into_iter()
+            .collect();
         Ok(credentials)
     }
 
@@ -156,6 +160,8 @@ pub enum Proof {
 pub struct Credentials {
     /// URLs of the servers, in their order.
     pub urls: Vec<String>,
+    /// The same for websockets; none where the bus has no such way in.
+    pub websocket_urls: Vec<String>,
     /// Name that it connects with.
     pub username: String,
     /// What it proves itself with.
@@ -179,10 +185,15 @@ impl Credentials {
             let text = fs::read_to_string(&path);
             text.with_context(|| format!("cannot read {}", path.display()))
         };
+        let urls = |text: &str| text.trim().split(',').map(str::to_owned).collect();
         let seed = folder.join("nkey.seed");
         let certificate = folder.join("tls.crt");
         Ok(Self {
-            urls: text("url")?.trim().split(',').map(str::to_owned).collect(),
+            urls: urls(&text("url")?),
+            websocket_urls: match folder.join("websocket-url").exists() {
+                true => urls(&text("websocket-url")?),
+                false => Vec::new(),
+            },
             username: text("username")?.trim().to_owned(),
             proof: match seed.exists() {
                 true => Proof::Nkey(seed),

@@ -27,3 +27,4 @@ pub mod sizes;
 pub mod tls;
 pub mod traffic;
 pub mod volumes;
+pub mod websocket;

@@ -8,14 +8,16 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
-/// Where client ports are taken from, as `FIRST-LAST`; routes are 2,000 above.
+/// Where client ports are taken from, as `FIRST-LAST`; websockets are 1,000 above, routes 2,000.
 pub const RANGE_VARIABLE: &str = "SVOM_TEST_PORTS";
 
-const RANGE: (u16, u16) = (20_000, 21_999);
+const RANGE: (u16, u16) = (20_000, 20_999);
 const BLOCK: u16 = 8;
-const ROUTES_ABOVE: u16 = 2_000;
+/// Distances of a bus's other ports from those of its clients: websockets, routes.
+const ABOVE: [u16; 3] = [0, 1_000, 2_000];
 
-/// A block of ports: `first` and those after it are free, and so are the ones 2,000 above.
+/// A block of ports: `first` and those after it are free, and so are the ones 1,000
+/// and 2,000 above.
 #[derive(Debug)]
 pub struct Ports {
     /// The first port.
@@ -57,12 +59,12 @@ fn range() -> Result<(u16, u16)> {
         .split_once('-')
         .and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
     parsed.with_context(|| {
-        format!("{RANGE_VARIABLE} is {text:?}; write FIRST-LAST, such as 20000-21999")
+        format!("{RANGE_VARIABLE} is {text:?}; write FIRST-LAST, such as 20000-20999")
     })
 }
 
 fn is_free(first: u16) -> bool {
     (first..first + BLOCK)
-        .flat_map(|port| [port, port + ROUTES_ABOVE])
+        .flat_map(|port| ABOVE.map(|above| port + above))
         .all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::bus::Credentials;
 use crate::poll;
 use crate::tls::{self, TlsStream};
+use crate::websocket::Websocket;
 
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -45,6 +46,7 @@ pub struct Publish<'a> {
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
+    Websocket(Box<Websocket<TlsStream>>),
 }
 
 impl Read for Stream {
@@ -52,6 +54,7 @@ impl Read for Stream {
         match self {
             Self::Plain(socket) => socket.read(buffer),
             Self::Tls(stream) => stream.read(buffer),
+            Self::Websocket(stream) => stream.read(buffer),
         }
     }
 }
@@ -61,6 +64,7 @@ impl Write for Stream {
         match self {
             Self::Plain(socket) => socket.write(buffer),
             Self::Tls(stream) => stream.write(buffer),
+            Self::Websocket(stream) => stream.write(buffer),
         }
     }
 
@@ -68,6 +72,7 @@ impl Write for Stream {
         match self {
             Self::Plain(socket) => socket.flush(),
             Self::Tls(stream) => stream.flush(),
+            Self::Websocket(stream) => stream.flush(),
         }
     }
 }
@@ -89,12 +94,40 @@ impl Raw {
         let shown = credentials.certificate.as_ref();
         let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
         let (socket, _) = greeted(&address)?;
-        let host = address
-            .rsplit_once(':')
-            .map_or(address.as_str(), |(host, _)| host);
-        let stream = tls::upgrade(socket, host, tls::client(&credentials.ca, shown)?)?;
+        let client = tls::client(&credentials.ca, shown)?;
+        let stream = tls::upgrade(socket, host(&address), client)?;
         let login = json!({"user": credentials.username, "pass": credentials.password()?});
         Self::login(Stream::Tls(Box::new(stream)), login)
+    }
+
+    /// Connects by websocket as the user, to the first of the servers.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn connect_by_websocket(credentials: &Credentials) -> Result<Self> {
+        let login = json!({"user": credentials.username, "pass": credentials.password()?});
+        Self::log_in_by_websocket(credentials, login)
+    }
+
+    /// Connects by websocket with the user's trust, and logs in with these words of `CONNECT`.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn log_in_by_websocket(credentials: &Credentials, login: Value) -> Result<Self> {
+        Self::log_in_with_headers(credentials, &[], login)
+    }
+
+    /// The same, with these headers of HTTP as well.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn log_in_with_headers(
+        credentials: &Credentials,
+        headers: &[(&str, &str)],
+        login: Value,
+    ) -> Result<Self> {
+        let websocket = websocket(credentials, headers)?;
+        Self::login(Stream::Websocket(Box::new(websocket)), login)
     }
 
     /// Connects without TLS as the user.
@@ -264,11 +297,47 @@ pub fn greeted(address: &str) -> Result<(TcpStream, Value)> {
     while byte != *b"\n" && (&socket).read(&mut byte)? > 0 {
         first.extend(byte);
     }
-    let text = String::from_utf8(first)?;
-    let info = text
+    Ok((socket, greeting(&String::from_utf8(first)?)?))
+}
+
+/// A websocket to the first of the servers; nobody is logged in yet.
+fn websocket(credentials: &Credentials, headers: &[(&str, &str)]) -> Result<Websocket<TlsStream>> {
+    let (address, stream) = websocket_tls(credentials)?;
+    Websocket::open(stream, &address, headers)
+}
+
+/// The first line that the first of the servers says by websocket.
+///
+/// # Errors
+/// When it says nothing.
+pub fn greeted_by_websocket(credentials: &Credentials) -> Result<Value> {
+    let mut line = String::new();
+    BufReader::new(websocket(credentials, &[])?).read_line(&mut line)?;
+    greeting(&line)
+}
+
+fn greeting(line: &str) -> Result<Value> {
+    let info = line
         .strip_prefix("INFO ")
-        .with_context(|| format!("not a NATS server: {text}"))?;
-    Ok((socket, serde_json::from_str(info)?))
+        .with_context(|| format!("not a NATS server: {line}"))?;
+    Ok(serde_json::from_str(info)?)
+}
+
+fn websocket_tls(credentials: &Credentials) -> Result<(String, TlsStream)> {
+    let address = authority(credentials.websocket_urls.first())?;
+    let shown = credentials.certificate.as_ref();
+    let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    let client = tls::client(&credentials.ca, shown)?;
+    let stream = tls::upgrade(reach(&address)?, host(&address), client)?;
+    Ok((address, stream))
+}
+
+/// The certificate that the server of the first URL for websockets shows.
+///
+/// # Errors
+/// When it shows none that the user trusts.
+pub fn certificate_shown_by_websocket(credentials: &Credentials) -> Result<Vec<u8>> {
+    leaf(&websocket_tls(credentials)?.1)
 }
 
 /// The certificate that the server of the first URL shows.
@@ -278,13 +347,18 @@ pub fn greeted(address: &str) -> Result<(TcpStream, Value)> {
 pub fn certificate_shown(credentials: &Credentials) -> Result<Vec<u8>> {
     let address = address(credentials)?;
     let (socket, _) = greeted(&address)?;
-    let host = address
-        .rsplit_once(':')
-        .map_or(address.as_str(), |(host, _)| host);
-    let stream = tls::upgrade(socket, host, tls::client(&credentials.ca, None)?)?;
+    let client = tls::client(&credentials.ca, None)?;
+    leaf(&tls::upgrade(socket, host(&address), client)?)
+}
+
+fn leaf(stream: &TlsStream) -> Result<Vec<u8>> {
     let chain = stream.conn.peer_certificates().unwrap_or_default();
     let leaf = chain.first().context("the server shows no certificate")?;
     Ok(leaf.as_ref().to_vec())
+}
+
+fn host(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
 /// Host and port of the first URL.
@@ -292,7 +366,11 @@ pub fn certificate_shown(credentials: &Credentials) -> Result<Vec<u8>> {
 /// # Errors
 /// When there is none.
 pub fn address(credentials: &Credentials) -> Result<String> {
-    let url = credentials.urls.first().context("no URL")?;
+    authority(credentials.urls.first())
+}
+
+fn authority(url: Option<&String>) -> Result<String> {
+    let url = url.context("no URL")?;
     Ok(url
         .split_once("://")
         .map_or(url.as_str(), |(_, address)| address)

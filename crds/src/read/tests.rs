@@ -134,8 +134,8 @@ fn fields_that_are_unknown_or_wrong() {
     refused_spec(
         "  user: []\n  replicas: three\n",
         expect![[r#"
-        line 5: spec.user: unknown field; known here: domains, external, image, paused, pod, replicas, rollout, storage, tls, users, version
-        line 6: spec.replicas: text stands here; write a whole number"#]],
+            line 5: spec.user: unknown field; known here: domains, external, image, paused, pod, replicas, rollout, storage, tls, users, version, websocket
+            line 6: spec.replicas: text stands here; write a whole number"#]],
     );
     refused_spec(
         "  users:\n  - name: gateway\n    publish: data.vhf\n  - name: gateway\n",

@@ -5,12 +5,14 @@ mod pod;
 mod storage;
 mod tls;
 mod users;
+mod websocket;
 
 pub use domains::{Discard, Domain, mission_domains};
 pub use pod::{External, ExternalType, Image, PodOptions, PullPolicy, Resources, SecretRef};
 pub use storage::{OnDelete, Rollout, Storage};
 pub use tls::{ClientCertificates, Issuer, Managed, Tls};
 pub use users::{Authentication, Deliver, Durable, User};
+pub use websocket::Websocket;
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,14 @@ pub struct SvomMessagingSpec {
     /// Access from outside the Kubernetes cluster. Left out: from inside only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
+
+    /// Access by websocket, for browsers and for clients behind proxies that let nothing else through:
+    /// a second port of every server, with the same users, rights and certificates. TLS only (`wss`);
+    /// where clients must show a certificate, they must here too. Pages of every origin may connect:
+    /// who connects proves itself with a user's credentials, never with a browser's cookie, so that a
+    /// page of somebody else has nothing to ride on. Left out: off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<Websocket>,
 
     /// The queues, as domains with programs; a queue is `domain.program`. Left out: the mission's
     /// thirteen queues. Present: exactly these; the messages of a domain that is no longer named are

@@ -21,6 +21,7 @@ mod users;
 pub(crate) mod words;
 
 pub use force::in_force;
+pub use path::{SYNC, WEBSOCKET};
 pub(crate) use path::{domain_path, durable_path};
 pub use revoke::only_revocations;
 

@@ -3,7 +3,7 @@
 //! In: the resource, where the servers stand, and the secrets. Out: each key with its value, and
 //! what a shell should export to use them. Writes nothing.
 //!
-//! The keys are `url`, `username`, `password` or `nkey.seed` (absent where its owner keeps it),
+//! The keys are `url`, `websocket-url` where the servers listen for websockets, `username`, `password` or `nkey.seed` (absent where its owner keeps it),
 //! `ca.crt`, `jetstream-domain`, `nats-context.json`, and `tls.crt` and `tls.key` where client
 //! certificates are required.
 
@@ -13,9 +13,10 @@ mod shell;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use crate::material::{AuthorityName, Credential, LeafName, Material};
-use crate::topology::Topology;
+use crate::topology::{Server, Topology};
 use crate::valid::{Authentication, UserName};
 use crate::{Problem, Secret, Valid, names};
 
@@ -23,6 +24,8 @@ pub use shell::{exports, quote};
 
 /// Servers' addresses, comma-separated.
 pub const URL: &str = "url";
+/// Servers' addresses for websockets, comma-separated.
+pub const WEBSOCKET_URL: &str = "websocket-url";
 /// The user's name.
 pub const USERNAME: &str = "username";
 /// The user's password.
@@ -42,8 +45,9 @@ pub const TLS_KEY: &str = "tls.key";
 
 /// Every key that a handout may hold. A key that one no longer holds is removed; what is not named
 /// here is not ours.
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     URL,
+    WEBSOCKET_URL,
     USERNAME,
     PASSWORD,
     NKEY_SEED,
@@ -82,6 +86,9 @@ pub fn handout(
     let mut keys = BTreeMap::new();
     let mut put = |key: &str, value: &str| keys.insert(key.to_owned(), Secret::new(value));
     put(URL, &url(topology));
+    if let Some(urls) = websocket_url(valid, topology) {
+        put(WEBSOCKET_URL, &urls);
+    }
     put(USERNAME, user.as_str());
     put(CA, &authority.trust_pem);
     put(JETSTREAM_DOMAIN, names::CLIENT_DOMAIN);
@@ -112,15 +119,23 @@ pub fn handout(
 /// All servers, comma-separated. Servers tell clients of no others, so that this list is all a
 /// client knows.
 pub fn url(topology: &Topology) -> String {
-    let urls: Vec<String> = topology
-        .servers
-        .iter()
-        .map(
-            |server| match server.client_host.parse::<std::net::Ipv6Addr>() {
-                Ok(address) => format!("tls://[{address}]:{}", server.client_port),
-                Err(_) => format!("tls://{}:{}", server.client_host, server.client_port),
-            },
-        )
-        .collect();
+    urls(topology, "tls", |server| server.client_port)
+}
+
+/// The same for clients that speak over a websocket; absent where the servers listen for none.
+pub fn websocket_url(valid: &Valid, topology: &Topology) -> Option<String> {
+    let urls = || urls(topology, "wss", |server| server.websocket_port);
+    valid.websocket.then(urls)
+}
+
+fn urls(topology: &Topology, scheme: &str, port: impl Fn(&Server) -> u16) -> String {
+    let url = |server: &Server| {
+        let (host, port) = (&server.client_host, port(server));
+        match host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("{scheme}://[{address}]:{port}"),
+            Err(_) => format!("{scheme}://{host}:{port}"),
+        }
+    };
+    let urls: Vec<String> = topology.servers.iter().map(url).collect();
     urls.join(",")
 }

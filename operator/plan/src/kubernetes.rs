@@ -39,7 +39,8 @@ pub use in_force::InForce;
 pub use objects::{Object, Objects, around, no_longer_wanted, objects};
 pub use settings::{External, Settings, settings};
 pub use topology::{
-    CLIENT_PORT, MONITOR_PORT, Outside, Place, ROUTE_PORT, external_url, outside, topology,
+    CLIENT_PORT, MONITOR_PORT, Outside, Place, ROUTE_PORT, WEBSOCKET_PORT, external_url,
+    external_websocket_url, outside, topology,
 };
 
 /// A bus as it is asked for.

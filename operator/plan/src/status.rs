@@ -130,6 +130,10 @@ pub struct Setting<'a> {
     pub internal: String,
     /// Where clients connect from outside, where that is known.
     pub external: Option<String>,
+    /// Where clients connect by websocket from inside, where the servers listen for that.
+    pub websocket: Option<String>,
+    /// Where clients connect by websocket from outside, where that is known.
+    pub websocket_external: Option<String>,
     /// Where the authority's certificate lies.
     pub ca: String,
     /// Where each user's credentials lie.
@@ -156,6 +160,8 @@ pub fn status(setting: &Setting<'_>, findings: &Findings) -> SvomMessagingStatus
         endpoints: Some(Endpoints {
             internal: Some(setting.internal.clone()),
             external: setting.external.clone(),
+            websocket: setting.websocket.clone(),
+            websocket_external: setting.websocket_external.clone(),
             ca_secret: Some(setting.ca.clone()),
         }),
         servers: findings.servers.iter().map(server).collect(),

@@ -23,6 +23,8 @@ pub struct Server {
     pub client_host: String,
     /// Port for clients.
     pub client_port: u16,
+    /// Port for clients that speak over a websocket; listened on where the resource enables that.
+    pub websocket_port: u16,
     /// Name or address under which the other servers reach it.
     pub route_host: String,
     /// Port for routes.

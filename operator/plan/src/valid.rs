@@ -206,6 +206,10 @@ pub struct Valid {
     pub on_delete: OnDelete,
     /// Certificates.
     pub tls: Tls,
+    /// Whether the servers listen for websockets. What was written down before this could be asked for
+    /// does not say it: off.
+    #[serde(default)]
+    pub websocket: bool,
     /// Domains; never empty.
     pub domains: BTreeMap<DomainName, Domain>,
     /// Users.

@@ -8,6 +8,9 @@ use svom_plan::topology::{Server, ServerFiles, Topology};
 
 use super::folder::Folder;
 
+/// Distance between a server's port for clients and its port for websockets: below that of the routes,
+/// so that who enables websockets needs no other first port.
+const WEBSOCKETS_ABOVE: u16 = 1000;
 /// Distance between a server's port for clients and its port for routes.
 const ROUTES_ABOVE: u16 = 2000;
 
@@ -62,7 +65,7 @@ pub fn topology(place: Place<'_>) -> Result<Topology, PlaceError> {
             highest,
         });
     }
-    // Numbers of servers are far below ROUTES_ABOVE: the two ranges never meet.
+    // Numbers of servers are far below the distances: the ranges never meet.
     let servers = (0..replicas)
         .map(|i| server(name, i, port + u16::from(i), folder))
         .collect();
@@ -91,6 +94,7 @@ fn server(bus: &str, number: u8, port: u16, folder: &Folder) -> Server {
         listen: loopback,
         client_host: loopback.to_string(),
         client_port: port,
+        websocket_port: port + WEBSOCKETS_ABOVE,
         route_host: loopback.to_string(),
         route_port: port + ROUTES_ABOVE,
         monitor_port: None,
@@ -148,6 +152,7 @@ mod tests {
                 listen: 127.0.0.1,
                 client_host: "127.0.0.1",
                 client_port: 4223,
+                websocket_port: 5223,
                 route_host: "127.0.0.1",
                 route_port: 6223,
                 monitor_port: None,

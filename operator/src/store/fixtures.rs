@@ -44,6 +44,7 @@ pub(crate) fn servers(count: u16) -> Topology {
         listen,
         client_host: "127.0.0.1".to_owned(),
         client_port: 4500 + i,
+        websocket_port: 5500 + i,
         route_host: "127.0.0.1".to_owned(),
         route_port: 6500 + i,
         monitor_port: None,

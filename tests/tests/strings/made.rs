@@ -102,6 +102,7 @@ fn resource(chance: &mut Chance) -> Value {
         "spec": {
             "replicas": replicas,
             "tls": {"clientCertificates": certificates},
+            "websocket": {"enabled": chance.below(2) == 0},
             "domains": domains, "users": users,
         },
     })
@@ -153,6 +154,7 @@ fn topology(chance: &mut Chance, valid: &Valid, folder: &str) -> Topology {
             listen: [127, 0, 0, 1].into(),
             client_host: host.clone(),
             client_port: 4222 + number,
+            websocket_port: 5222 + number,
             route_host: "127.0.0.1".to_owned(),
             route_port: 6222 + number,
             monitor_port: None,

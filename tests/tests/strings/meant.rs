@@ -36,6 +36,7 @@ pub fn layout() -> Vec<String> {
         "deny",
         "enabled",
         "exports",
+        "handshake_timeout",
         "host",
         "imports",
         "jetstream",
@@ -72,6 +73,7 @@ pub fn layout() -> Vec<String> {
         "user",
         "users",
         "verify",
+        "websocket",
     ];
     let granted = [
         &operator::SYSTEM_PUBLISH[..],
@@ -129,10 +131,13 @@ pub fn strings(made: &Made, server: &Server) -> Result<Vec<String>> {
         keys.jetstream.public.clone(),
         server.name.clone(),
     ];
-    strings.extend(pem(&files.client_pem));
     strings.push(certificates(material, server)?);
-    if valid.tls.client_certificates {
-        strings.push(files.client_ca.clone());
+    // At the port for clients and at that for websockets.
+    for _ in 0..=u8::from(valid.websocket) {
+        strings.extend(pem(&files.client_pem));
+        if valid.tls.client_certificates {
+            strings.push(files.client_ca.clone());
+        }
     }
     if topology.servers.len() > 1 {
         let password = keys.route_password.reveal();
@@ -235,6 +240,14 @@ fn url(made: &Made) -> String {
     Vec::from_iter(urls).join(",")
 }
 
+/// The same for websockets.
+fn websocket_url(made: &Made) -> Option<String> {
+    let servers = made.topology.servers.iter();
+    let urls =
+        servers.map(|server| format!("wss://{}:{}", server.client_host, server.websocket_port));
+    made.valid.websocket.then(|| Vec::from_iter(urls).join(","))
+}
+
 /// Keys and values of the user's context of the `nats` command.
 pub fn context(made: &Made, user: &str) -> Result<Vec<(&'static str, String)>> {
     let file = |file: &str| format!("{}/{file}", made.folder);
@@ -277,6 +290,9 @@ pub fn exported(made: &Made, user: &str) -> Result<Vec<Option<String>>> {
             .map(|(_, value)| value.clone())
     };
     let keys = ["url", "user", "password", "nkey", "ca", "cert", "key"];
-    let own = [Some(format!("{}/nats-context.json", made.folder))];
+    let own = [
+        Some(format!("{}/nats-context.json", made.folder)),
+        websocket_url(made),
+    ];
     Ok(keys.into_iter().map(value).chain(own).collect())
 }

@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 
 /// Variables that may be exported.
-pub const VARIABLES: [&str; 8] = [
+pub const VARIABLES: [&str; 9] = [
     "NATS_URL",
     "NATS_USER",
     "NATS_PASSWORD",
@@ -16,6 +16,7 @@ pub const VARIABLES: [&str; 8] = [
     "NATS_CERT",
     "NATS_KEY",
     "NATS_CONTEXT",
+    "NATS_WEBSOCKET_URL",
 ];
 
 /// Stands for a variable that is not there; no value has a newline.

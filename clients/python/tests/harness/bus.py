@@ -23,7 +23,7 @@ from typing import IO, Any
 CHECKOUT = Path(__file__).resolve().parents[4]
 READY_WITHIN = 180.0
 _BLOCK = 8
-_ROUTES_ABOVE = 2_000
+_ABOVE = (0, 1_000, 2_000)
 
 
 @cache
@@ -159,7 +159,7 @@ def until(look: Callable[[], Any], what: str, seconds: float = READY_WITHIN) -> 
 
 def _ports() -> tuple[int, IO[str]]:
     """A block that no other suite on this machine has: the lock file says so."""
-    first, _, last = os.environ.get("SVOM_TEST_PORTS", "20000-21999").partition("-")
+    first, _, last = os.environ.get("SVOM_TEST_PORTS", "20000-20999").partition("-")
     locks = Path(tempfile.gettempdir()) / "svom-test-ports"
     locks.mkdir(exist_ok=True)
     for block in range(int(first), int(last) - _BLOCK + 1, _BLOCK):
@@ -169,7 +169,7 @@ def _ports() -> tuple[int, IO[str]]:
         except OSError:
             lock.close()
             continue
-        if all(_is_free(block + above + one) for above in (0, _ROUTES_ABOVE) for one in range(_BLOCK)):
+        if all(_is_free(block + above + one) for above in _ABOVE for one in range(_BLOCK)):
             return block, lock
         lock.close()
     raise AssertionError("no free ports: set SVOM_TEST_PORTS to another range")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::path::{ISSUER, MAY_LOSE, NAME, REPLICAS, STORAGE_SIZE, VERSION};
+use super::path::{ISSUER, MAY_LOSE, NAME, REPLICAS, STORAGE_SIZE, SYNC, VERSION, WEBSOCKET};
 use super::words::{list_or_none, size, span};
 use super::{Change, Effect, Sides};
 use crate::valid::{Issuer, MayLose, OnDelete, Sync, Tls, Valid};
@@ -22,6 +22,7 @@ pub(super) fn changes(sides: Sides<'_>) -> Vec<Change> {
         sync,
         on_delete,
         tls,
+        websocket,
         domains: _,
         users: _,
         max_wait_per_server,
@@ -35,6 +36,7 @@ pub(super) fn changes(sides: Sides<'_>) -> Vec<Change> {
         replicas_change(*replicas, new.replicas),
         storage_change(*storage_size, new.storage_size),
         sync_change(*sync, new.sync),
+        websocket_change(*websocket, new.websocket),
         on_delete_change(*on_delete, new.on_delete),
         max_wait_change(*max_wait_per_server, new.max_wait_per_server),
         paused_change(*paused, new.paused),
@@ -134,10 +136,26 @@ fn sync_change(old: Sync, new: Sync) -> Option<Change> {
     };
     (old != new).then(|| {
         Change::new(
-            "spec.storage.sync",
+            SYNC,
             Effect::Restart,
             arrow(word(old), word(new)),
             format!("the servers read it only when they start; {loss}"),
+        )
+    })
+}
+
+fn websocket_change(old: bool, new: bool) -> Option<Change> {
+    let then = if new {
+        "from then on clients may come by websocket too, each with its own credentials and rights"
+    } else {
+        "each server closes its connections by websocket as it goes, and takes no others"
+    };
+    (old != new).then(|| {
+        Change::new(
+            WEBSOCKET,
+            Effect::Restart,
+            arrow(old, new),
+            format!("the servers read it only when they start; {then}"),
         )
     })
 }

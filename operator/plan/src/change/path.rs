@@ -14,6 +14,10 @@ pub(super) const REPLICAS: &str = "spec.replicas";
 pub(super) const STORAGE_SIZE: &str = "spec.storage.size";
 /// Who signs what clients see.
 pub(super) const ISSUER: &str = "spec.tls.issuer";
+/// When messages are on the disk.
+pub const SYNC: &str = "spec.storage.sync";
+/// Whether the servers listen for websockets.
+pub const WEBSOCKET: &str = "spec.websocket.enabled";
 
 /// A domain.
 pub(crate) fn domain_path(domain: &DomainName) -> String {

@@ -1,8 +1,11 @@
-//! A user's keys as exports for a POSIX shell, by the names that the `nats` command reads.
+//! A user's keys as exports for a POSIX shell, by the names that the `nats` command reads, and
+//! `NATS_WEBSOCKET_URL`, which it does not read.
 
 use std::collections::BTreeMap;
 
-use super::{CA, CONTEXT, NKEY_SEED, PASSWORD, TLS_CERTIFICATE, TLS_KEY, URL, USERNAME};
+use super::{
+    CA, CONTEXT, NKEY_SEED, PASSWORD, TLS_CERTIFICATE, TLS_KEY, URL, USERNAME, WEBSOCKET_URL,
+};
 use crate::Secret;
 
 /// Lines that a shell can evaluate.
@@ -14,8 +17,10 @@ pub fn exports(keys: &BTreeMap<String, Secret>, folder: &str, reveal: bool) -> S
     let mut export = |name: &str, value: String| {
         lines.push_str(&format!("export {name}={value}\n"));
     };
-    if let Some(url) = keys.get(URL) {
-        export("NATS_URL", quote(url.reveal()));
+    for (key, name) in [(URL, "NATS_URL"), (WEBSOCKET_URL, "NATS_WEBSOCKET_URL")] {
+        if let Some(urls) = keys.get(key) {
+            export(name, quote(urls.reveal()));
+        }
     }
     if let Some(password) = keys.get(PASSWORD) {
         // An NKey user names itself by its key: the command would take a name for a password's.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 
-use super::{KEYS, exports, handout, url};
+use super::{KEYS, WEBSOCKET_URL, exports, handout, url, websocket_url};
 use crate::material::{Credential, Material, Nkey};
 use crate::pki::fixtures::{NOW, bus, mint, one_server};
 use crate::valid::UserName;
@@ -201,6 +201,41 @@ fn every_server_is_named() {
     let mut second = topology.servers[0].clone();
     second.client_host = "::1".to_owned();
     second.client_port = 4223;
+    second.websocket_port = 5223;
     topology.servers.push(second);
     assert_eq!(url(&topology), "tls://127.0.0.1:4222,tls://[::1]:4223");
+    let mut valid = bus();
+    assert_eq!(websocket_url(&valid, &topology), None);
+    valid.websocket = true;
+    assert_eq!(
+        websocket_url(&valid, &topology).as_deref(),
+        Some("wss://127.0.0.1:5222,wss://[::1]:5223")
+    );
+}
+
+#[test]
+fn the_way_by_websocket_is_handed_out_where_there_is_one() {
+    let mut valid = bus();
+    valid.websocket = true;
+    let material = material(&valid, true);
+    let keys = handout(
+        &valid,
+        &one_server(),
+        &material,
+        &UserName::new("ann"),
+        "/run",
+    )
+    .unwrap();
+    let url = keys[WEBSOCKET_URL].reveal();
+    assert_eq!(url, "wss://127.0.0.1:5222");
+    let lines = exports(&keys, "/run", false);
+    let lines: Vec<&str> = lines.reveal().lines().take(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "export NATS_URL='tls://127.0.0.1:4222'",
+            "export NATS_WEBSOCKET_URL='wss://127.0.0.1:5222'"
+        ]
+    );
+    assert!(!keys["nats-context.json"].reveal().contains("wss"));
 }

@@ -13,11 +13,10 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::in_force::InForce;
 use super::settings::{External, Image, Pin, Placement, Pod, Settings};
 use crate::change::words::list_or_none;
-use crate::change::{self, Change, Effect};
+use crate::change::{self, Change, Effect, SYNC, WEBSOCKET};
 use crate::queues::ObservedQueues;
 use crate::{UnixSeconds, Valid};
 
-const SYNC: &str = "spec.storage.sync";
 const SIZE: &str = "spec.storage.size";
 const STORAGE_CLASS: &str = "spec.storage.storageClassName";
 const IMAGE: &str = "spec.image";
@@ -59,6 +58,9 @@ pub fn in_force(old: &InForce, valid: &Valid, settings: &Settings, changes: &[Ch
     let mut settings = settings.clone();
     if refused(SYNC) {
         valid.sync = old.valid.sync;
+    }
+    if refused(WEBSOCKET) {
+        valid.websocket = old.valid.websocket;
     }
     if refused(STORAGE_CLASS) {
         settings
@@ -110,6 +112,10 @@ fn on_kubernetes(found: Change) -> Change {
         (SYNC, Effect::Restart) => {
             let instead = format!("write sync: {}", before());
             Change::refused(SYNC, found.what, NO_RESTART, instead)
+        }
+        (WEBSOCKET, Effect::Restart) => {
+            let instead = format!("write enabled: {}", before());
+            Change::refused(WEBSOCKET, found.what, NO_RESTART, instead)
         }
         _ => found,
     }

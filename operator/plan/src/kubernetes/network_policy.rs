@@ -1,4 +1,4 @@
-//! Who may reach the servers: other servers their routes, clients the port for clients, and nobody
+//! Who may reach the servers: other servers their routes, clients the ports for clients, and nobody
 //! the port of the health checks. (The kubelet's checks come from the pod's own node, which no policy
 //! keeps out; the operator asks over NATS.)
 
@@ -13,24 +13,29 @@ use super::identity::Identity;
 use super::labels::{self, Component};
 use super::names;
 use super::settings::External;
-use super::topology::{CLIENT_PORT, ROUTE_PORT};
+use super::topology::{CLIENT_PORT, ROUTE_PORT, WEBSOCKET_PORT};
+use crate::Valid;
 
 /// The policy. Where the resource names the networks that may connect from outside, these and every
-/// pod of the cluster reach the port for clients; else everybody does, and proves who it is.
-pub fn network_policy(identity: &Identity, external: Option<&External>) -> NetworkPolicy {
+/// pod of the cluster reach the ports for clients; else everybody does, and proves who it is.
+pub fn network_policy(
+    identity: &Identity,
+    valid: &Valid,
+    external: Option<&External>,
+) -> NetworkPolicy {
     let servers = NetworkPolicyPeer {
         pod_selector: Some(labels::selector(&identity.name)),
         ..NetworkPolicyPeer::default()
     };
+    let websocket = valid.websocket.then_some(WEBSOCKET_PORT);
+    let of_clients = std::iter::once(CLIENT_PORT).chain(websocket);
+    let clients = rule(of_clients, external.and_then(clients));
     NetworkPolicy {
         metadata: identity.owned(names::bus(&identity.name), Component::Server),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(labels::selector(&identity.name)),
             policy_types: Some(vec!["Ingress".to_owned()]),
-            ingress: Some(vec![
-                rule(CLIENT_PORT, external.and_then(clients)),
-                rule(ROUTE_PORT, Some(vec![servers])),
-            ]),
+            ingress: Some(vec![clients, rule([ROUTE_PORT], Some(vec![servers]))]),
             egress: None,
         }),
     }
@@ -57,13 +62,17 @@ fn clients(external: &External) -> Option<Vec<NetworkPolicyPeer>> {
     Some(std::iter::once(pods).chain(networks).collect())
 }
 
-fn rule(port: u16, from: Option<Vec<NetworkPolicyPeer>>) -> NetworkPolicyIngressRule {
+fn rule(
+    ports: impl IntoIterator<Item = u16>,
+    from: Option<Vec<NetworkPolicyPeer>>,
+) -> NetworkPolicyIngressRule {
+    let port = |port: u16| NetworkPolicyPort {
+        port: Some(IntOrString::Int(port.into())),
+        protocol: Some("TCP".to_owned()),
+        end_port: None,
+    };
     NetworkPolicyIngressRule {
         from,
-        ports: Some(vec![NetworkPolicyPort {
-            port: Some(IntOrString::Int(port.into())),
-            protocol: Some("TCP".to_owned()),
-            end_port: None,
-        }]),
+        ports: Some(ports.into_iter().map(port).collect()),
     }
 }

@@ -130,17 +130,22 @@ pub fn objects(
 
 /// What stands around the servers and needs nothing minted.
 pub fn around(bus: &Bus<'_>) -> Vec<Object> {
-    let identity = bus.identity;
+    let Bus {
+        identity, valid, ..
+    } = *bus;
     let external = bus.settings.external.as_ref();
-    let outside = external.map(|external| services::external(identity, external));
-    let services = [services::headless(identity), services::client(identity)];
+    let outside = external.map(|external| services::external(identity, valid, external));
+    let services = [
+        services::headless(identity, valid),
+        services::client(identity, valid),
+    ];
     let mut objects: Vec<Object> = services
         .into_iter()
         .chain(outside)
         .map(|service| Object::Service(Box::new(service)))
         .collect();
     objects.push(Object::NetworkPolicy(Box::new(network_policy(
-        identity, external,
+        identity, valid, external,
     ))));
     objects.push(Object::PodDisruptionBudget(Box::new(
         pod_disruption_budget(identity),

@@ -9,16 +9,18 @@ use super::identity::Identity;
 use super::labels::{self, Component};
 use super::names;
 use super::settings::External;
-use super::stateful_set::{CLIENT, ROUTES};
-use super::topology::{CLIENT_PORT, ROUTE_PORT};
+use super::stateful_set::{CLIENT, ROUTES, WEBSOCKET};
+use super::topology::{CLIENT_PORT, ROUTE_PORT, WEBSOCKET_PORT};
+use crate::Valid;
 
 /// Gives each server its DNS name, from the moment its pod is there: servers have to find one another
 /// before any of them is ready.
-pub fn headless(identity: &Identity) -> Service {
+pub fn headless(identity: &Identity, valid: &Valid) -> Service {
+    let routes = port(ROUTES, ROUTE_PORT);
     let spec = ServiceSpec {
         cluster_ip: Some("None".to_owned()),
         publish_not_ready_addresses: Some(true),
-        ports: Some(vec![port(CLIENT, CLIENT_PORT), port(ROUTES, ROUTE_PORT)]),
+        ports: Some(of_clients(valid).chain([routes]).collect()),
         ..spec(identity, "ClusterIP")
     };
     let metadata = identity.owned(names::servers(&identity.name), Component::Server);
@@ -27,9 +29,9 @@ pub fn headless(identity: &Identity) -> Service {
 
 /// One address for all servers that are ready. Credentials name the servers themselves; this is for
 /// people, and for clients that take one name only.
-pub fn client(identity: &Identity) -> Service {
+pub fn client(identity: &Identity, valid: &Valid) -> Service {
     let spec = ServiceSpec {
-        ports: Some(vec![port(CLIENT, CLIENT_PORT)]),
+        ports: Some(of_clients(valid).collect()),
         ..spec(identity, "ClusterIP")
     };
     let metadata = identity.owned(names::bus(&identity.name), Component::Client);
@@ -37,7 +39,7 @@ pub fn client(identity: &Identity) -> Service {
 }
 
 /// The way from outside.
-pub fn external(identity: &Identity, external: &External) -> Service {
+pub fn external(identity: &Identity, valid: &Valid, external: &External) -> Service {
     let kind = match external.kind {
         ExternalType::LoadBalancer => "LoadBalancer",
         ExternalType::NodePort => "NodePort",
@@ -53,7 +55,7 @@ pub fn external(identity: &Identity, external: &External) -> Service {
     let spec = ServiceSpec {
         external_traffic_policy: Some(policy.to_owned()),
         load_balancer_source_ranges: (is_balanced && !ranges.is_empty()).then_some(ranges),
-        ports: Some(vec![port(CLIENT, CLIENT_PORT)]),
+        ports: Some(of_clients(valid).collect()),
         ..spec(identity, kind)
     };
     let mut metadata = identity.owned(names::external(&identity.name), Component::Client);
@@ -80,6 +82,12 @@ fn spec(identity: &Identity, kind: &str) -> ServiceSpec {
         type_: Some(kind.to_owned()),
         ..ServiceSpec::default()
     }
+}
+
+/// The ports for clients.
+fn of_clients(valid: &Valid) -> impl Iterator<Item = ServicePort> {
+    let websocket = valid.websocket.then(|| port(WEBSOCKET, WEBSOCKET_PORT));
+    std::iter::once(port(CLIENT, CLIENT_PORT)).chain(websocket)
 }
 
 fn port(name: &str, port: u16) -> ServicePort {

@@ -23,7 +23,7 @@ use super::{Bus, names, quantity};
 use crate::valid::OnDelete;
 
 pub use container::CONTAINER;
-pub(super) use container::{CLIENT, ROUTES};
+pub(super) use container::{CLIENT, ROUTES, WEBSOCKET};
 
 /// The StatefulSet of a bus.
 pub fn stateful_set(bus: &Bus<'_>) -> StatefulSet {

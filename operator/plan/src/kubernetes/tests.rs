@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use expect_test::{ExpectFile, expect_file};
+use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
 
 use super::fixtures::{Made, made, of_spec, resource, shown};
 use super::stateful_set::stateful_set;
@@ -153,6 +154,57 @@ fn what_is_wanted_no_more_is_found() {
     };
     assert_eq!(names(&found), ["Service fsc-external"]);
     assert!(names(&others).is_empty(), "what is not ours is left alone");
+}
+
+/// Clients from outside are let in at both of their ports, and nobody else is let in anywhere for it.
+#[test]
+fn websockets_are_reached_where_clients_are() {
+    let spec = |websocket: bool| {
+        of_spec(&format!(
+            "external: {{hostnames: [bus.example.org], sourceRanges: [192.0.2.0/24]}}\nwebsocket: {{enabled: {websocket}}}"
+        ))
+    };
+    let ports = |websocket: bool| -> Vec<String> {
+        let made = made(&spec(websocket));
+        let objects = around(&made.bus());
+        let name = |object: &Object| format!("{} {}", object.kind(), object.name());
+        let told = |object: &Object| match object {
+            Object::Service(service) => {
+                let ports = service.spec.clone()?.ports?;
+                Some(ports.iter().map(|port| port.port.to_string()).collect())
+            }
+            Object::NetworkPolicy(policy) => {
+                let rules = policy.spec.clone()?.ingress?;
+                let told = |rule: &NetworkPolicyIngressRule| {
+                    let ports = rule.ports.iter().flatten();
+                    let ports: Vec<_> = ports.filter_map(|port| port.port.clone()).collect();
+                    format!("{ports:?} from {}", rule.from.iter().flatten().count())
+                };
+                Some(rules.iter().map(told).collect::<Vec<String>>())
+            }
+            _ => None,
+        };
+        let all = objects.iter().filter_map(|object| {
+            let told: Vec<String> = told(object)?;
+            Some(format!("{}: {}", name(object), told.join(" ")))
+        });
+        all.collect()
+    };
+    expect_test::expect![[r#"
+        Service fsc-servers: 4222 6222
+        Service fsc: 4222
+        Service fsc-external: 4222
+        NetworkPolicy fsc: [Int(4222)] from 2 [Int(6222)] from 1
+        --
+        Service fsc-servers: 4222 8080 6222
+        Service fsc: 4222 8080
+        Service fsc-external: 4222 8080
+        NetworkPolicy fsc: [Int(4222), Int(8080)] from 2 [Int(6222)] from 1"#]]
+    .assert_eq(&format!(
+        "{}\n--\n{}",
+        ports(false).join("\n"),
+        ports(true).join("\n")
+    ));
 }
 
 #[test]

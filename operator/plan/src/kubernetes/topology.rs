@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service};
+use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort};
 use svom_crds::spec::ExternalType;
 
 use super::identity::Identity;
@@ -20,6 +20,8 @@ use crate::topology::{Server, ServerFiles, Topology};
 
 /// Port for clients.
 pub const CLIENT_PORT: u16 = 4222;
+/// Port for clients that speak over a websocket: the one that the field's own charts give it.
+pub const WEBSOCKET_PORT: u16 = 8080;
 /// Port for routes.
 pub const ROUTE_PORT: u16 = 6222;
 /// Port of the health checks.
@@ -82,11 +84,26 @@ pub fn outside(external: Option<&External>, service: Option<&Service>) -> Outsid
 /// Where clients connect from outside: by the names that the resource says, else by what the platform
 /// gave. Absent until that is known.
 pub fn external_url(external: &External, service: &Service) -> Option<String> {
+    external_urls(external, service, "tls", CLIENT_PORT)
+}
+
+/// The same for clients that speak over a websocket; absent too where the Service has no port for them.
+pub fn external_websocket_url(external: &External, service: &Service) -> Option<String> {
+    service_port(service, WEBSOCKET_PORT)?;
+    external_urls(external, service, "wss", WEBSOCKET_PORT)
+}
+
+fn external_urls(
+    external: &External,
+    service: &Service,
+    scheme: &str,
+    port: u16,
+) -> Option<String> {
     let said = said(external);
     let (hosts, port) = match external.kind {
-        ExternalType::LoadBalancer if said.is_empty() => (given(Some(service)), CLIENT_PORT),
-        ExternalType::LoadBalancer => (said, CLIENT_PORT),
-        ExternalType::NodePort => (said, node_port(service)?),
+        ExternalType::LoadBalancer if said.is_empty() => (given(Some(service)), port),
+        ExternalType::LoadBalancer => (said, port),
+        ExternalType::NodePort => (said, node_port(service, port)?),
     };
     let names = hosts.dns_names.into_iter();
     let addresses = hosts.addresses.iter().map(|address| match address {
@@ -95,7 +112,7 @@ pub fn external_url(external: &External, service: &Service) -> Option<String> {
     });
     let urls: Vec<String> = names
         .chain(addresses)
-        .map(|host| format!("tls://{host}:{port}"))
+        .map(|host| format!("{scheme}://{host}:{port}"))
         .collect();
     (!urls.is_empty()).then(|| urls.join(","))
 }
@@ -132,12 +149,13 @@ fn given(service: Option<&Service>) -> Outside {
     }
 }
 
-fn node_port(service: &Service) -> Option<u16> {
+fn node_port(service: &Service, port: u16) -> Option<u16> {
+    u16::try_from(service_port(service, port)?.node_port?).ok()
+}
+
+fn service_port(service: &Service, port: u16) -> Option<&ServicePort> {
     let ports = service.spec.as_ref()?.ports.as_ref()?;
-    let port = ports
-        .iter()
-        .find(|port| port.port == i32::from(CLIENT_PORT))?;
-    u16::try_from(port.node_port?).ok()
+    ports.iter().find(|one| one.port == i32::from(port))
 }
 
 /// Servers `NAME-0`, `NAME-1` and so on, as the StatefulSet numbers its pods.
@@ -176,6 +194,7 @@ fn server(place: &Place<'_>, number: u8) -> Server {
         listen: Ipv4Addr::UNSPECIFIED.into(),
         client_host: host.clone(),
         client_port: CLIENT_PORT,
+        websocket_port: WEBSOCKET_PORT,
         route_host: host,
         route_port: ROUTE_PORT,
         monitor_port: Some(MONITOR_PORT),

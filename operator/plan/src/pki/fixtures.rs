@@ -41,6 +41,7 @@ pub(crate) fn one_server() -> Topology {
             listen,
             client_host: "127.0.0.1".to_owned(),
             client_port: 4222,
+            websocket_port: 5222,
             route_host: "127.0.0.1".to_owned(),
             route_port: 6222,
             monitor_port: None,

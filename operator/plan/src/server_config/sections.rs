@@ -66,6 +66,8 @@ pub(super) struct Config<'a> {
     server_name: &'a str,
     system_account: &'static str,
     tls: Tls<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    websocket: Option<Websocket<'a>>,
 }
 
 /// What a server tells of itself in the system account, and nobody else.
@@ -108,6 +110,17 @@ struct JetStream<'a> {
     sync_interval: String,
 }
 
+/// The listener for websockets. Who connects there is asked for the same credentials as elsewhere.
+#[derive(Serialize)]
+struct Websocket<'a> {
+    /// Until it has asked for the websocket; without it, whoever says nothing would be kept for ever.
+    handshake_timeout: String,
+    /// Left out, it would be every address.
+    host: IpAddr,
+    port: u16,
+    tls: Tls<'a>,
+}
+
 #[derive(Serialize)]
 struct Tls<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +133,6 @@ struct Tls<'a> {
 
 pub(super) fn config<'a>(around: &Around<'a>, server: &'a Server) -> Config<'a> {
     let files = &server.files;
-    let verify = around.valid.tls.client_certificates;
     Config {
         authorization: ClientAuthorization {
             timeout: AUTHORIZATION_SECONDS,
@@ -139,13 +151,27 @@ pub(super) fn config<'a>(around: &Around<'a>, server: &'a Server) -> Config<'a> 
         server_metadata: certificates(around, server).map(|certificates| Metadata { certificates }),
         server_name: &server.name,
         system_account: names::SYSTEM_ACCOUNT,
-        tls: Tls {
-            ca_file: verify.then_some(&files.client_ca),
-            cert_file: &files.client_pem,
-            key_file: &files.client_pem,
-            timeout: TLS_SECONDS,
-            verify,
-        },
+        tls: client_tls(around, server),
+        websocket: around.valid.websocket.then(|| Websocket {
+            handshake_timeout: format!("{TLS_SECONDS}s"),
+            host: server.listen,
+            port: server.websocket_port,
+            tls: client_tls(around, server),
+        }),
+    }
+}
+
+/// What every client meets, whichever way it comes: a certificate that is asked for at one port and
+/// not at the other would be asked of nobody.
+fn client_tls<'a>(around: &Around<'a>, server: &'a Server) -> Tls<'a> {
+    let files = &server.files;
+    let verify = around.valid.tls.client_certificates;
+    Tls {
+        ca_file: verify.then_some(&files.client_ca),
+        cert_file: &files.client_pem,
+        key_file: &files.client_pem,
+        timeout: TLS_SECONDS,
+        verify,
     }
 }
 

@@ -14,6 +14,7 @@ fn topology(cluster: &str, folder: &str, count: u16) -> Topology {
             listen: "127.0.0.1".parse().expect("an address"),
             client_host: "127.0.0.1".to_owned(),
             client_port: 4222 + index,
+            websocket_port: 5222 + index,
             route_host: if index == 1 { "::1" } else { "127.0.0.1" }.to_owned(),
             route_port: 6222 + index,
             monitor_port: None,
@@ -176,6 +177,40 @@ fn accounts_in_a_file_of_their_own_change_no_digest() {
         shared.accounts.reveal().len() + own,
         "nothing else is minted"
     );
+}
+
+/// The same certificates at both ports: where one asks for a client's, the other does.
+#[test]
+fn websockets_meet_what_everybody_meets() {
+    let mut valid = mission();
+    let section = |valid: &Valid| {
+        let configs = server_configs(valid, &topology("fsc", "/bus", 3), &material(valid));
+        let configs = configs.expect("nothing is wrong");
+        let json: Value = serde_json::from_str(configs[2].json.reveal()).expect("it is JSON");
+        assert!(configs[2].json.reveal().contains(r#"},"websocket":{"#) == valid.websocket);
+        (json["websocket"].clone(), json["tls"].clone())
+    };
+    assert_eq!(section(&valid).0, Value::Null);
+    valid.websocket = true;
+    let (websocket, tls) = section(&valid);
+    assert_eq!(websocket["tls"], tls);
+    valid.tls.client_certificates = true;
+    let (websocket, tls) = section(&valid);
+    assert_eq!(websocket["tls"], tls);
+    expect![[r#"
+        {
+          "handshake_timeout": "5s",
+          "host": "127.0.0.1",
+          "port": 5224,
+          "tls": {
+            "ca_file": "/bus/client-ca.crt",
+            "cert_file": "/bus/client.pem",
+            "key_file": "/bus/client.pem",
+            "timeout": 5,
+            "verify": true
+          }
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&websocket).expect("it is JSON"));
 }
 
 /// Measured: what `nats-server -t` 2.15 prints for these files.

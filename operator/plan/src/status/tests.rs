@@ -27,6 +27,8 @@ fn setting<'a>(valid: &'a Valid, before: Option<&'a SvomMessagingStatus>) -> Set
         selector: None,
         external: None,
         internal: "tls://localhost:4222".to_owned(),
+        websocket: None,
+        websocket_external: None,
         ca: "ca.crt".to_owned(),
         credentials: [(UserName::new("desk"), "users/desk".to_owned())].into(),
         before,

@@ -44,6 +44,10 @@ pub fn validate(resource: &SvomMessaging) -> Result<Valid, Vec<Problem>> {
         sync: sync(&spec.storage.sync, &mut problems),
         on_delete: spec.storage.on_delete,
         tls: tls(spec, &mut problems),
+        websocket: spec
+            .websocket
+            .as_ref()
+            .is_some_and(|websocket| websocket.enabled),
         users,
         max_wait_per_server: problems.span(
             "spec.rollout.maxWaitPerServer",

@@ -30,6 +30,7 @@ pub(crate) fn bare() -> Valid {
             extra_dns_names: BTreeSet::new(),
             client_certificates: false,
         },
+        websocket: false,
         domains: BTreeMap::new(),
         users: BTreeMap::new(),
         max_wait_per_server: HOUR / 6,

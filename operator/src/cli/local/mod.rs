@@ -17,8 +17,8 @@ pub enum LocalCommand {
     /// Start the bus and stay in front until interrupted. What it made is kept and used again.
     #[command(
         after_help = "Example:\n  svom-messaging local up -f manifests/examples/minimal.yaml\n\n\
-        Clients connect to the port and, for the other servers, those after it; routes between servers \
-        take the ports 2000 higher."
+        Clients connect to the port and, for the other servers, those after it; websockets, where the \
+        resource enables them, take the ports 1000 higher, routes between servers those 2000 higher."
     )]
     Up(UpArgs),
     /// Bring the running bus to another resource; without a restart where a reload does.

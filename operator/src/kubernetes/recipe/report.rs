@@ -4,7 +4,7 @@ use svom_crds::SvomMessagingStatus;
 use svom_crds::status::Condition;
 use svom_plan::change::{Change, Effect};
 use svom_plan::kubernetes::labels::selector_text;
-use svom_plan::kubernetes::{InForce, external_url, names};
+use svom_plan::kubernetes::{InForce, external_url, external_websocket_url, names};
 use svom_plan::status::{Findings, Setting, Underway, status, underway, unusable};
 use svom_plan::{Problem, handout};
 
@@ -70,8 +70,7 @@ impl Pass<'_> {
             }],
             ..nothing_found(self.now)
         };
-        let setting = self.setting(wanted, String::new(), None);
-        let status = status(&setting, &findings);
+        let status = status(&self.setting(wanted), &findings);
         self.tell(status).await
     }
 
@@ -92,32 +91,32 @@ impl Pass<'_> {
         let state = &applied.state;
         let topology = self.topology(state, gathered)?;
         let service = gathered.service(&names::external(&self.identity.name))?;
-        let external = state
-            .settings
-            .external
-            .as_ref()
-            .zip(service.as_ref())
-            .and_then(|(external, service)| external_url(external, service));
-        let setting = self.setting(state, handout::url(&topology), external);
+        let outside = state.settings.external.as_ref().zip(service.as_ref());
+        let setting = Setting {
+            internal: handout::url(&topology),
+            external: outside.and_then(|(said, service)| external_url(said, service)),
+            websocket: handout::websocket_url(&state.valid, &topology),
+            websocket_external: outside
+                .and_then(|(said, service)| external_websocket_url(said, service)),
+            ..self.setting(state)
+        };
         let told = status(&setting, &found);
         self.tell(told.clone()).await?;
         Ok(told)
     }
 
-    fn setting<'b>(
-        &'b self,
-        state: &'b InForce,
-        internal: String,
-        external: Option<String>,
-    ) -> Setting<'b> {
+    /// What does not depend on where the servers stand.
+    fn setting<'b>(&'b self, state: &'b InForce) -> Setting<'b> {
         let name = &self.identity.name;
         let users = state.valid.users.keys();
         Setting {
             valid: &state.valid,
             generation: self.generation(),
             selector: Some(selector_text(name)),
-            internal,
-            external,
+            internal: String::new(),
+            external: None,
+            websocket: None,
+            websocket_external: None,
             ca: names::trust(name),
             credentials: users
                 .map(|user| (user.clone(), names::user(name, user)))

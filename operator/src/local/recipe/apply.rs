@@ -6,23 +6,20 @@ use svom_plan::material::Material;
 use svom_plan::server_config::{ServerConfig, server_configs};
 use svom_plan::status::ProofFinding;
 use svom_plan::topology::{Server, Topology};
-use svom_plan::valid::Sync;
 use svom_plan::{Problem, Valid};
 
+use super::at_start::{AtStart, StartedWith};
 use super::standing::{Standing, any_runs};
 use super::{BusError, Say, files, now};
 use crate::bus::Clients;
+use crate::local::ports;
 use crate::local::process::{LAME_DUCK_BOUND, Servers, ServersError, States};
 use crate::local::run::Further;
 use crate::nats::system::Accounts;
 use crate::store::Store;
 
-/// What each server was started with and reads only then, by the server's name. Each server's
-/// configuration holds its own until it is restarted, so that a reload always does for the rest, also
-/// while a restart of all of them is under way or has stopped.
-pub type StartedWith = BTreeMap<String, Sync>;
-
-/// The configuration of every server.
+/// The configuration of every server. Each holds what its server was started with, also while a restart
+/// of all of them is under way or has stopped.
 ///
 /// # Errors
 /// Something of the resource cannot be written down or does not fit.
@@ -34,12 +31,8 @@ pub fn configs(
 ) -> Result<Vec<ServerConfig>, Vec<Problem>> {
     let configs = server_configs(valid, topology, material)?;
     let with_own = |config: ServerConfig| match started.get(&config.server) {
-        Some(sync) if *sync != valid.sync => {
-            let as_started = Valid {
-                sync: *sync,
-                ..valid.clone()
-            };
-            let own = server_configs(&as_started, topology, material)?;
+        Some(at_start) if *at_start != AtStart::of(valid) => {
+            let own = server_configs(&at_start.instead(valid), topology, material)?;
             Ok(own
                 .into_iter()
                 .find(|own| own.server == config.server)
@@ -170,7 +163,7 @@ impl Standing {
             return Ok(());
         }
         for server in waiting {
-            if let Some(why) = self.may_not_restart(say, further).await {
+            if let Some(why) = self.may_not_restart(&server, say, further).await {
                 self.not_restarted =
                     Some(format!("server {} is not restarted, {why}", server.name));
                 return Ok(());
@@ -187,8 +180,13 @@ impl Standing {
         Ok(())
     }
 
-    /// Why no server may be restarted now.
-    async fn may_not_restart(&self, say: Say<'_>, further: &Further) -> Option<String> {
+    /// Why this server may not be restarted now.
+    async fn may_not_restart(
+        &self,
+        server: &Server,
+        say: Say<'_>,
+        further: &Further,
+    ) -> Option<String> {
         let patience = self.live.valid.max_wait_per_server;
         let missing = tokio::select! {
             biased;
@@ -197,11 +195,19 @@ impl Standing {
             }
             missing = self.live.wait_until_whole(patience, say) => missing,
         };
-        let first = missing.first()?;
-        Some(format!(
-            "since the bus was not whole within spec.rollout.maxWaitPerServer: {first}; mend that and apply the \
-             resource again"
-        ))
+        if let Some(first) = missing.first() {
+            return Some(format!(
+                "since the bus was not whole within spec.rollout.maxWaitPerServer: {first}; mend that and apply the \
+                 resource again"
+            ));
+        }
+        // A server whose port is taken would not come back.
+        let started = self.started.get(&server.name)?;
+        let gets_websocket = started.gets_websocket(&self.live.valid);
+        let taken = gets_websocket
+            .then(|| ports::websocket_free(server))?
+            .err()?;
+        Some(format!("since {taken}; then apply the resource again"))
     }
 
     async fn restart(
@@ -215,7 +221,7 @@ impl Standing {
             .stop(&server.name, LAME_DUCK_BOUND)
             .await
             .map_err(failed)?;
-        let written = self.start_with(&server.name, self.live.valid.sync, store);
+        let written = self.start_with(&server.name, store);
         // Also where that failed: then it starts with what it had.
         servers.start(&server.name).await.map_err(failed)?;
         written?;
@@ -225,9 +231,9 @@ impl Standing {
     }
 
     /// Writes for a server that is down what it reads only when it starts.
-    fn start_with(&mut self, server: &str, sync: Sync, store: &Store) -> Result<(), BusError> {
+    fn start_with(&mut self, server: &str, store: &Store) -> Result<(), BusError> {
         let mut started = self.started.clone();
-        started.insert(server.to_owned(), sync);
+        started.insert(server.to_owned(), AtStart::of(&self.live.valid));
         let configs = configs(
             &self.live.valid,
             &self.live.topology,

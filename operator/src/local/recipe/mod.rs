@@ -5,6 +5,7 @@
 //! carries it out. It persists before it uses, so that it may be cut short anywhere.
 
 mod apply;
+mod at_start;
 mod files;
 mod judge;
 mod standing;
@@ -281,6 +282,8 @@ impl Bus {
             selector: None,
             external: None,
             internal: standing.map(Standing::url).unwrap_or_default(),
+            websocket: standing.and_then(Standing::websocket_url),
+            websocket_external: None,
             ca: self.store.authority_file().display().to_string(),
             credentials: valid
                 .users

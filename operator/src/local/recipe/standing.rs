@@ -9,7 +9,8 @@ use svom_plan::status::Findings;
 use svom_plan::topology::{Server, Topology};
 use svom_plan::{UnixSeconds, Valid, handout};
 
-use super::apply::{StartedWith, configs, digests};
+use super::apply::{configs, digests};
+use super::at_start::{AtStart, StartedWith};
 use super::{BusError, Place, Say, now};
 use crate::bus::{Clients, Live, PATIENCE, Presence, Presences};
 use crate::local::ports;
@@ -51,7 +52,7 @@ impl Standing {
             folder: &place.folder,
         })
         .map_err(|error| BusError::Failed(error.to_string()))?;
-        ports::all_free(&topology, place.after_crash)
+        ports::all_free(&topology, wanted.websocket, place.after_crash)
             .await
             .map_err(|error| BusError::Failed(error.to_string()))?;
         say("making what is missing of keys, certificates and passwords");
@@ -78,7 +79,7 @@ impl Standing {
         let started = topology
             .servers
             .iter()
-            .map(|server| (server.name.clone(), wanted.sync));
+            .map(|server| (server.name.clone(), AtStart::of(wanted)));
         let standing = Self {
             started: started.collect(),
             live: Live::new(
@@ -100,9 +101,12 @@ impl Standing {
     pub async fn find(&mut self, states: &States, now: UnixSeconds) -> Findings {
         let mut findings = self.live.find(&presences(states), now).await;
         let waiting = self.waits_for_restart().into_iter().map(|server| {
+            let started = self.started.get(&server.name);
+            let fields = started.map(|started| started.waiting(&self.live.valid));
             format!(
-                "server {} waits to be restarted for spec.storage.sync",
-                server.name
+                "server {} waits to be restarted for {}",
+                server.name,
+                fields.unwrap_or_default().join(" and ")
             )
         });
         findings.failures.extend(self.not_restarted.clone());
@@ -115,13 +119,19 @@ impl Standing {
         let Live {
             valid, topology, ..
         } = &self.live;
-        let waits = |server: &&Server| self.started.get(&server.name) != Some(&valid.sync);
+        let wanted = AtStart::of(valid);
+        let waits = |server: &&Server| self.started.get(&server.name) != Some(&wanted);
         topology.servers.iter().filter(waits).cloned().collect()
     }
 
     /// Where clients connect.
     pub fn url(&self) -> String {
         handout::url(&self.live.topology)
+    }
+
+    /// Where clients connect by websocket, where they may.
+    pub fn websocket_url(&self) -> Option<String> {
+        handout::websocket_url(&self.live.valid, &self.live.topology)
     }
 
     /// What `local up` says when the bus is up.

@@ -17,10 +17,13 @@ pub fn summary(standing: &Standing, status: &SvomMessagingStatus, store: &Store)
         format!("{} is not ready: {}", valid.name, why(status))
     });
     let row = |what: &str, is: String| vec![format!("  {what}"), is];
-    let mut rows = vec![
-        row("clients connect to", standing.url()),
-        row("authority", store.authority_file().display().to_string()),
-    ];
+    let mut rows = vec![row("clients connect to", standing.url())];
+    let websocket = standing.websocket_url();
+    rows.extend(websocket.map(|urls| row("or by websocket to", urls)));
+    rows.push(row(
+        "authority",
+        store.authority_file().display().to_string(),
+    ));
     for (name, domain) in &valid.domains {
         let queues: Vec<String> = domain
             .programs

@@ -200,7 +200,9 @@ pub(super) fn a_bus() -> impl Strategy<Value = Valid> {
         any::<bool>(),
         subsequence(vec!["spec.pod".to_owned(), "spec.image".to_owned()], 0..=2),
     );
+    let settings = (settings, any::<bool>());
     (settings, domains(), users(), may_lose()).prop_map(|(settings, domains, users, may_lose)| {
+        let (settings, websocket) = settings;
         let (
             name,
             version,
@@ -222,6 +224,7 @@ pub(super) fn a_bus() -> impl Strategy<Value = Valid> {
             sync,
             on_delete,
             tls,
+            websocket,
             domains,
             users,
             max_wait_per_server,

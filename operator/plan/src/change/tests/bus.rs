@@ -37,6 +37,7 @@ fn the_bus() {
         |valid| {
             valid.storage_size = 20 << 30;
             valid.sync = Sync::Every(HOUR / 60);
+            valid.websocket = true;
             valid.on_delete = OnDelete::Delete;
             valid.max_wait_per_server = HOUR;
             valid.paused = true;
@@ -59,6 +60,8 @@ fn the_bus() {
               the servers take a larger limit while they run
             restart spec.storage.sync: Always -> 1m
               the servers read it only when they start; from then on a power cut of all servers at once loses up to 1m of acknowledged messages
+            restart spec.websocket.enabled: false -> true
+              the servers read it only when they start; from then on clients may come by websocket too, each with its own credentials and rights
         "#]],
     );
 }

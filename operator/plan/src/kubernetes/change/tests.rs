@@ -37,6 +37,7 @@ storage: {size: 30Gi, storageClassName: fast, sync: 10s, onDelete: Delete}
 image: {repository: registry.example.org/nats, tag: edge, pullSecrets: [{name: mirror}]}
 pod: {resources: {limits: {memory: 2Gi}}, nodeSelector: {pool: b}, labels: {team: b}, annotations: {a: b}, priorityClassName: high}
 external: {hostnames: [bus.example.org]}
+websocket: {enabled: true}
 users: [{name: bob, subscribe: [data.vhf]}]";
     let (old, new) = (state(OLD), state(new));
     let (told, next) = difference(&old, &new);
@@ -55,10 +56,12 @@ users: [{name: bob, subscribe: [data.vhf]}]";
         refuse spec.storage.storageClassName: standard -> fast: a volume keeps its class; write storageClassName: standard, or make a second resource and move the clients to it
         refuse spec.storage.sync: Always -> 10s: it takes a restart of every server, and this release does not restart the servers of a bus that runs; write sync: Always
         reload spec.users[ann]: removed: published to data.vhf; subscribed to nothing: its connections are closed at once and it cannot connect again; nobody else is touched
-        reload spec.users[bob]: added: publishes to nothing; subscribes to data.vhf: its credentials are made; nobody else is touched"#]].assert_eq(&told);
+        reload spec.users[bob]: added: publishes to nothing; subscribes to data.vhf: its credentials are made; nobody else is touched
+        refuse spec.websocket.enabled: false -> true: it takes a restart of every server, and this release does not restart the servers of a bus that runs; write enabled: false"#]].assert_eq(&told);
 
     let mut expected = new.clone();
     expected.valid.sync = old.valid.sync;
+    expected.valid.websocket = old.valid.websocket;
     expected.valid.storage_size = old.valid.storage_size;
     expected.settings.storage_class = old.settings.storage_class.clone();
     expected.settings.image.repository = old.settings.image.repository.clone();

@@ -11,7 +11,8 @@ use svom_crds::spec::PullPolicy;
 use crate::kubernetes::quantity::Amount;
 use crate::kubernetes::settings::Pod;
 use crate::kubernetes::topology::{
-    CLIENT_PORT, CONFIGURATION_FOLDER, DATA_FOLDER, MONITOR_PORT, ROUTE_PORT, configuration,
+    CLIENT_PORT, CONFIGURATION_FOLDER, DATA_FOLDER, MONITOR_PORT, ROUTE_PORT, WEBSOCKET_PORT,
+    configuration,
 };
 use crate::kubernetes::{Bus, names};
 
@@ -21,6 +22,8 @@ pub const CONTAINER: &str = "nats";
 pub(super) const CONFIGURATION: &str = "configuration";
 /// Name of the port for clients.
 pub(in crate::kubernetes) const CLIENT: &str = "client";
+/// Name of the port for clients that speak over a websocket.
+pub(in crate::kubernetes) const WEBSOCKET: &str = "websocket";
 /// Name of the port for routes.
 pub(in crate::kubernetes) const ROUTES: &str = "routes";
 /// Name of the port of the health checks.
@@ -49,11 +52,7 @@ pub(super) fn container(bus: &Bus<'_>) -> Container {
             pre_stop: Some(leave()),
             ..Lifecycle::default()
         }),
-        ports: Some(vec![
-            port(CLIENT, CLIENT_PORT),
-            port(ROUTES, ROUTE_PORT),
-            port(MONITOR, MONITOR_PORT),
-        ]),
+        ports: Some(ports(bus)),
         startup_probe: Some(started()),
         readiness_probe: Some(ready()),
         liveness_probe: Some(alive()),
@@ -71,6 +70,18 @@ pub(super) fn container(bus: &Bus<'_>) -> Container {
         ]),
         ..Container::default()
     }
+}
+
+fn ports(bus: &Bus<'_>) -> Vec<ContainerPort> {
+    let mut ports = vec![
+        port(CLIENT, CLIENT_PORT),
+        port(ROUTES, ROUTE_PORT),
+        port(MONITOR, MONITOR_PORT),
+    ];
+    if bus.valid.websocket {
+        ports.push(port(WEBSOCKET, WEBSOCKET_PORT));
+    }
+    ports
 }
 
 fn pull_policy(policy: PullPolicy) -> &'static str {

@@ -79,6 +79,7 @@ fn a_server_with_a_way_from_outside() {
             listen: 0.0.0.0,
             client_host: "fsc-1.fsc-servers.svom.svc.cluster.local",
             client_port: 4222,
+            websocket_port: 8080,
             route_host: "fsc-1.fsc-servers.svom.svc.cluster.local",
             route_port: 6222,
             monitor_port: Some(
@@ -173,5 +174,35 @@ fn where_clients_connect_from_outside() {
     assert!(
         outside(Some(&on_nodes), Some(&given)).addresses.len() == 1,
         "what a balancer gave is not a node's"
+    );
+}
+
+#[test]
+fn the_way_by_websocket_from_outside_is_told_where_the_service_has_a_port_for_it() {
+    let named = external(ExternalType::LoadBalancer, &["bus.example.org"]);
+    let on_nodes = external(ExternalType::NodePort, &["192.0.2.1"]);
+    let given = service(&[("192.0.2.9", "")], Some(30_422));
+    let mut both = given.clone();
+    let ports = both.spec.as_mut().and_then(|spec| spec.ports.as_mut());
+    ports.expect("ports").push(ServicePort {
+        port: WEBSOCKET_PORT.into(),
+        node_port: Some(30_808),
+        ..ServicePort::default()
+    });
+    let table = [
+        (&named, &given, None),
+        (&named, &both, Some("wss://bus.example.org:8080")),
+        (&on_nodes, &given, None),
+        (&on_nodes, &both, Some("wss://192.0.2.1:30808")),
+    ];
+    for (external, service, expected) in table {
+        assert_eq!(
+            external_websocket_url(external, service).as_deref(),
+            expected
+        );
+    }
+    assert_eq!(
+        external_url(&on_nodes, &both).as_deref(),
+        Some("tls://192.0.2.1:30422")
     );
 }

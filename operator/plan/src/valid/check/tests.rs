@@ -41,6 +41,26 @@ fn rights_are_expanded_to_declared_queues() {
 }
 
 #[test]
+fn websockets_are_off_where_they_are_not_enabled() {
+    let enabled = |spec| validate(&resource(spec)).expect("valid").websocket;
+    assert!(enabled("{websocket: {enabled: true}}"));
+    for spec in ["{}", "{websocket: {}}", "{websocket: {enabled: false}}"] {
+        assert!(!enabled(spec), "{spec}");
+    }
+}
+
+/// A bus that was made before a release could ask for websockets is taken up.
+#[test]
+fn what_was_written_down_without_websockets_has_none() {
+    let valid = validate(&resource("{}")).expect("valid");
+    let mut written = serde_json::to_value(&valid).expect("plain data");
+    let fields = written.as_object_mut().expect("an object");
+    assert!(fields.remove("websocket").is_some());
+    let read: Valid = serde_json::from_value(written).expect("it is understood");
+    assert_eq!(read, valid);
+}
+
+#[test]
 fn one_server_keeps_one_replica() {
     let valid = validate(&resource("{replicas: 1}")).expect("valid");
     assert!(valid.domains.values().all(|domain| domain.replicas == 1));

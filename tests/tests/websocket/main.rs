@@ -1,0 +1,315 @@
+//! The way in by websocket: the same users with the same rights as over TCP and nobody else, TLS alone,
+//! a client's certificate wherever one is asked for, and none of it where it is not enabled.
+
+mod switched;
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use svom_tests::bus::{Bus, Credentials, Proof};
+use svom_tests::generated::head;
+use svom_tests::local::LocalBus;
+use svom_tests::program::run;
+use svom_tests::raw::{self, Heard, Publish, Raw, is_refused};
+use svom_tests::report::Cases;
+use svom_tests::websocket::Websocket;
+
+const PUBLISHER: &str = "publisher";
+const LISTENER: &str = "listener";
+/// Signed nothing here.
+const AUTHORITY_OF_NOBODY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/authority-of-nobody.crt");
+
+fn resource(name: &str, more: &str) -> String {
+    format!(
+        "{}spec:
+  websocket: {{enabled: true}}
+{more}  users:
+    - {{name: {PUBLISHER}, publish: [data.vhf]}}
+    - {{name: {LISTENER}, subscribe: ['data.*']}}
+",
+        head(name)
+    )
+}
+
+#[test]
+fn the_same_users_come_by_websocket_and_nobody_else() -> Result<()> {
+    LocalBus::with(&resource("websocket", ""), |bus| {
+        let mut cases = Cases::of("websocket");
+        where_it_is_told(bus)?;
+        for server in bus.servers() {
+            let publisher = bus.credentials_at(PUBLISHER, &server)?;
+            let listener = bus.credentials_at(LISTENER, &server)?;
+            cases.succeeds(
+                format!("{server}: a message from one to the other"),
+                a_message_goes_its_way(&publisher, &listener),
+            );
+            cases.succeeds(
+                format!("{server}: what is refused"),
+                the_same_is_refused(&publisher, &listener),
+            );
+            let greeting = raw::greeted_by_websocket(&publisher)?;
+            cases.holds(
+                format!("{server}: the greeting names no other address"),
+                greeting.get("connect_urls").is_none(),
+                || greeting.to_string(),
+            );
+            for (stranger, let_in) in strangers(&publisher, &listener)? {
+                cases.holds(format!("{server}: {stranger}"), let_in.is_err(), || {
+                    "is let in".to_owned()
+                });
+            }
+        }
+        cases.finish()
+    })
+}
+
+/// Every server, in the user's folder, in the status and in what a shell exports; the way over TCP is
+/// told as ever.
+fn where_it_is_told(bus: &LocalBus) -> Result<()> {
+    let handed = bus.credentials(PUBLISHER)?;
+    let first = bus.port() + 1_000;
+    let expected: Vec<String> = (first..first + 3)
+        .map(|port| format!("wss://127.0.0.1:{port}"))
+        .collect();
+    ensure!(handed.websocket_urls == expected, "{handed:?}");
+    let endpoints = bus.status()?.endpoints.context("no endpoints are told")?;
+    ensure!(
+        endpoints.websocket == Some(expected.join(",")) && endpoints.websocket_external.is_none(),
+        "{endpoints:?}"
+    );
+    ensure!(
+        endpoints.internal == Some(handed.urls.join(",")),
+        "{endpoints:?}"
+    );
+    let said = run(&mut bus.local(&["env", PUBLISHER])?)?;
+    let said = String::from_utf8(said.stdout)?;
+    let line = format!("export NATS_WEBSOCKET_URL='{}'\n", expected.join(","));
+    ensure!(said.contains(&line), "{said}");
+    Ok(())
+}
+
+/// Published by websocket and acknowledged, and heard by websocket and over TCP.
+fn a_message_goes_its_way(publisher: &Credentials, listener: &Credentials) -> Result<()> {
+    let mut by_websocket = Raw::connect_by_websocket(listener)?;
+    let mut over_tcp = Raw::connect(listener)?;
+    for listening in [&mut by_websocket, &mut over_tcp] {
+        listening.subscribe("data.*", None);
+        listening.flush()?;
+    }
+    let mut publishing = Raw::connect_by_websocket(publisher)?;
+    publishing.subscribe("_INBOX.here", None);
+    // Longer than what fits into the shortest frames.
+    let text = "a message ".repeat(10_000);
+    publishing.publish(Publish {
+        subject: "data.vhf",
+        reply: Some("_INBOX.here"),
+        headers: &[("Nats-Msg-Id", &format!("{:?}", publisher.websocket_urls))],
+        text: &text,
+    });
+    let Heard::Message { text: stored, .. } = publishing.next_message()? else {
+        anyhow::bail!("no acknowledgement");
+    };
+    ensure!(stored.contains(r#""stream":"DATA""#), "{stored}");
+    for listening in [&mut by_websocket, &mut over_tcp] {
+        let Heard::Message {
+            subject,
+            text: heard,
+            ..
+        } = listening.next_message()?
+        else {
+            anyhow::bail!("no message");
+        };
+        ensure!(
+            subject == "data.vhf" && heard.ends_with(text.trim_end()),
+            "{subject}: {heard}"
+        );
+    }
+    Ok(())
+}
+
+/// What is refused over TCP is refused by websocket, in the same words.
+fn the_same_is_refused(publisher: &Credentials, listener: &Credentials) -> Result<()> {
+    let publish = |subject| Publish {
+        subject,
+        text: "not ours",
+        ..Publish::default()
+    };
+    let refusals = |mut raw: Raw, user: &str| -> Result<Vec<Heard>> {
+        if user == PUBLISHER {
+            raw.publish(publish("data.mdb"));
+            raw.publish(publish("$JS.API.STREAM.NAMES"));
+            raw.subscribe("data.vhf", None);
+        } else {
+            raw.publish(publish("data.vhf"));
+            raw.subscribe("science.*", None);
+            raw.subscribe(">", None);
+        }
+        raw.flush()
+    };
+    for credentials in [publisher, listener] {
+        let user = credentials.username.as_str();
+        let over_tcp = refusals(Raw::connect(credentials)?, user)?;
+        let by_websocket = refusals(Raw::connect_by_websocket(credentials)?, user)?;
+        ensure!(
+            by_websocket.len() == 3 && by_websocket == over_tcp,
+            "{user}: by websocket {by_websocket:?}, over TCP {over_tcp:?}"
+        );
+    }
+    let heard = refusals(Raw::connect_by_websocket(publisher)?, PUBLISHER)?;
+    ensure!(is_refused(&heard, r#"Publish to "data.mdb""#), "{heard:?}");
+    Ok(())
+}
+
+/// What becomes of each who would come in but for one thing.
+fn strangers(known: &Credentials, other: &Credentials) -> Result<Vec<(&'static str, Result<Raw>)>> {
+    let wrong_authority = Credentials {
+        ca: PathBuf::from(AUTHORITY_OF_NOBODY),
+        ..known.clone()
+    };
+    let anothers_password = Credentials {
+        proof: other.proof.clone(),
+        ..known.clone()
+    };
+    let no_password = Credentials {
+        proof: Proof::Password(String::new()),
+        ..known.clone()
+    };
+    let log_in = |words: Value| Raw::log_in_by_websocket(known, words);
+    Ok(vec![
+        (
+            "who trusts another authority",
+            Raw::connect_by_websocket(&wrong_authority),
+        ),
+        ("who comes without TLS", without_tls(known)),
+        ("who says no name and no password", log_in(json!({}))),
+        (
+            "who says no password",
+            Raw::connect_by_websocket(&no_password),
+        ),
+        (
+            "who says another user's password",
+            Raw::connect_by_websocket(&anothers_password),
+        ),
+        ("who shows its password as a cookie", with_cookies(known)),
+    ])
+}
+
+/// The server answers such a request, and opens nothing.
+fn without_tls(known: &Credentials) -> Result<Raw> {
+    let url = known.websocket_urls.first().context("no URL")?;
+    let address = url.trim_start_matches("wss://");
+    Websocket::open(raw::reach(address)?, address, &[])?;
+    Raw::connect_plainly(address, &known.username, known.password()?)
+}
+
+fn with_cookies(known: &Credentials) -> Result<Raw> {
+    let cookies = format!("user={}; pass={}", known.username, known.password()?);
+    Raw::log_in_with_headers(known, &[("Cookie", &cookies)], json!({}))
+}
+
+#[test]
+fn where_it_is_not_enabled_nobody_listens() -> Result<()> {
+    let resource = resource("no-websocket", "").replace("enabled: true", "enabled: false");
+    LocalBus::with(&resource, |bus| {
+        nobody_listens(bus)?;
+        let endpoints = bus.status()?.endpoints.context("no endpoints are told")?;
+        ensure!(endpoints.websocket.is_none(), "{endpoints:?}");
+        let handed = bus.credentials(PUBLISHER)?;
+        ensure!(handed.websocket_urls.is_empty(), "{handed:?}");
+        Ok(())
+    })
+}
+
+/// None of the servers listens for websockets, and none is handed out.
+fn nobody_listens(bus: &LocalBus) -> Result<()> {
+    for port in (bus.port() + 1_000..).take(bus.servers().len()) {
+        let reached = TcpStream::connect(("127.0.0.1", port));
+        ensure!(reached.is_err(), "something listens on port {port}");
+    }
+    let handed = bus
+        .state()
+        .join("users")
+        .join(PUBLISHER)
+        .join("websocket-url");
+    ensure!(!handed.exists(), "{} is handed out", handed.display());
+    Ok(())
+}
+
+/// What clients meet at either port changes by one reload, without a restart.
+#[test]
+fn certificates_are_the_same_at_both_ports() -> Result<()> {
+    LocalBus::with(&resource("certified", ""), |bus| {
+        let processes = || -> Result<Vec<i32>> {
+            let one = |server: &String| Ok(bus.process(server)?.pid);
+            bus.servers().iter().map(one).collect()
+        };
+        let before = processes()?;
+        let without = bus.credentials(PUBLISHER)?;
+        Raw::connect_by_websocket(&without)?;
+        let shown = raw::certificate_shown_by_websocket(&without)?;
+        ensure!(
+            shown == raw::certificate_shown(&without)?,
+            "another certificate is shown"
+        );
+
+        let required = "  tls: {clientCertificates: Required}\n";
+        bus.apply(&resource("certified", required))?;
+        let with = bus.credentials(PUBLISHER)?;
+        ensure!(with.certificate.is_some(), "no certificate is handed out");
+        for server in bus.servers() {
+            let with = bus.credentials_at(PUBLISHER, &server)?;
+            Raw::connect_by_websocket(&with).context("with a certificate")?;
+            let without = Credentials {
+                certificate: None,
+                ..with.clone()
+            };
+            for (way, let_in) in [
+                ("by websocket", Raw::connect_by_websocket(&without)),
+                ("over TCP", Raw::connect(&without)),
+            ] {
+                ensure!(
+                    let_in.is_err(),
+                    "{server} lets in {way} without a certificate"
+                );
+            }
+        }
+
+        let renewed = "  tls: {issuer: {managed: {validity: 2159h}}}\n";
+        bus.apply(&resource("certified", renewed))?;
+        let now = raw::certificate_shown_by_websocket(&without)?;
+        ensure!(now != shown, "the certificate of before is shown");
+        ensure!(
+            now == raw::certificate_shown(&without)?,
+            "another certificate is shown"
+        );
+        Raw::connect_by_websocket(&without).context("none is asked for any more")?;
+        ensure!(processes()? == before, "a server was restarted");
+        Ok(())
+    })
+}
+
+/// The changed resource alone is not the whole story: the plan tells what a change takes beforehand.
+#[test]
+fn the_plan_says_that_it_takes_a_restart() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [old, new] = ["old", "new"].map(|name| folder.path().join(name));
+    let text = resource("planned", "");
+    std::fs::write(&old, text.replace("  websocket: {enabled: true}\n", ""))?;
+    std::fs::write(&new, text)?;
+    let mut plan = Command::new(svom_tests::program::svom_messaging()?);
+    plan.arg("plan")
+        .arg("--file")
+        .arg(&new)
+        .arg("--from")
+        .arg(&old);
+    let said = String::from_utf8(run(&mut plan)?.stdout)?;
+    ensure!(
+        said.contains("restart  spec.websocket.enabled: false -> true"),
+        "{said}"
+    );
+    Ok(())
+}

@@ -13,6 +13,7 @@ pub mod client;
 pub mod command;
 pub mod generated;
 pub mod java;
+pub mod javascript;
 pub mod load;
 pub mod local;
 pub mod poll;

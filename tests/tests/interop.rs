@@ -20,7 +20,7 @@ use svom_tests::bus::Bus;
 use svom_tests::generated::head;
 use svom_tests::local::LocalBus;
 use svom_tests::report::{figure, skip};
-use svom_tests::{java, poll, program, python};
+use svom_tests::{java, javascript, poll, program, python};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/clients/examples");
 const COMMAND_VARIABLE: &str = "SVOM_NATS_COMMAND";
@@ -31,15 +31,36 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 #[test]
 fn nats_py() -> Result<()> {
+    Trial::of("nats-py", nats_py_example()?).holds()
+}
+
+#[test]
+fn nats_py_with_an_nkey() -> Result<()> {
+    Trial::of("nats-py with an NKey", nats_py_example()?)
+        .with_an_nkey()
+        .holds()
+}
+
+fn nats_py_example() -> Result<Command> {
     let mut command = Command::new(python::interpreter()?);
     command.arg(format!("{EXAMPLES}/nats_py.py"));
-    does_what_it_says("nats-py", command)
+    Ok(command)
 }
 
 #[test]
 fn async_nats() -> Result<()> {
+    Trial::of("async-nats", async_nats_example()?).holds()
+}
+
+#[test]
+fn async_nats_with_an_nkey() -> Result<()> {
+    let trial = Trial::of("async-nats with an NKey", async_nats_example()?);
+    trial.with_an_nkey().holds()
+}
+
+fn async_nats_example() -> Result<Command> {
     let program = program::build_folder()?.join("example-async-nats");
-    does_what_it_says("async-nats", Command::new(program))
+    Ok(Command::new(program))
 }
 
 #[test]
@@ -52,7 +73,7 @@ fn the_nats_command() -> Result<()> {
     command
         .arg(format!("{EXAMPLES}/nats-command.sh"))
         .env("NATS", nats);
-    does_what_it_says("the nats command", command)
+    Trial::of("the nats command", command).holds()
 }
 
 #[test]
@@ -74,44 +95,115 @@ fn jnats(how: &str) -> Result<()> {
         .arg("-cp")
         .arg(java::jars()?.join("*"))
         .arg(format!("{EXAMPLES}/Jnats.java"));
-    does_what_it_says_with(&format!("jnats {how}"), command, &[how])
+    Trial {
+        more: vec![how.to_owned()],
+        ..Trial::of(&format!("jnats {how}"), command)
+    }
+    .holds()
 }
 
-fn resource(name: &str) -> String {
-    format!(
-        "{}spec:
-  users:
+#[test]
+fn nats_js_over_the_websocket() -> Result<()> {
+    nats_js("nats.js", |trial| trial)
+}
+
+#[test]
+fn nats_js_with_an_nkey_and_a_certificate() -> Result<()> {
+    nats_js("nats.js with an NKey and a certificate", |trial| {
+        let mut trial = trial.with_an_nkey();
+        trial.bus += "  tls: {clientCertificates: Required}\n";
+        trial
+    })
+}
+
+fn nats_js(client: &str, otherwise: impl FnOnce(Trial) -> Trial) -> Result<()> {
+    if let Some(why) = javascript::missing() {
+        return skip("interop", format!("interop: {client}: {why}"));
+    }
+    let mut command = Command::new("node");
+    command
+        .arg(format!("{EXAMPLES}/nats_js.cjs"))
+        .env("NODE_PATH", javascript::packages()?);
+    let trial = Trial {
+        bus: "  websocket: {enabled: true}\n".to_owned(),
+        ..Trial::of(client, command)
+    };
+    otherwise(trial).holds()
+}
+
+/// An example that is to do what it says.
+struct Trial {
+    client: String,
+    command: Command,
+    /// Words of the command line after those that all examples take.
+    more: Vec<String>,
+    /// What the resource says of the bus, in lines.
+    bus: String,
+    authentication: &'static str,
+}
+
+impl Trial {
+    fn of(client: &str, command: Command) -> Self {
+        Self {
+            client: client.to_owned(),
+            command,
+            more: Vec::new(),
+            bus: String::new(),
+            authentication: "Password",
+        }
+    }
+
+    fn with_an_nkey(self) -> Self {
+        Self {
+            authentication: "NKey",
+            ..self
+        }
+    }
+
+    fn resource(&self) -> String {
+        let Self {
+            bus,
+            authentication,
+            ..
+        } = self;
+        format!(
+            "{}spec:
+{bus}  users:
     - name: {USER}
+      authentication: {authentication}
       publish: [data.vhf]
       subscribe: ['data.*']
       durables: [{{name: ingest, queues: [data.vhf], ackWait: 5s, maxDeliver: 100}}]
 ",
-        head(name)
-    )
-}
+            head("interop")
+        )
+    }
 
-fn does_what_it_says(client: &str, command: Command) -> Result<()> {
-    does_what_it_says_with(client, command, &[])
-}
-
-fn does_what_it_says_with(client: &str, mut command: Command, more: &[&str]) -> Result<()> {
-    let bus_name: String = client.chars().filter(char::is_ascii_lowercase).collect();
-    LocalBus::alone_with(&resource(&bus_name), |bus| {
-        command
-            .arg(bus.credentials(USER)?.folder)
-            .arg(MESSAGES.to_string())
-            .args(more);
-        let mut example = Example::start(client, command)?;
-        example.wait_for("stored", MESSAGES / 3)?;
-        let leader = bus.leader_of("DATA")?;
-        bus.kill(&leader)?;
-        example.wait_for("stored", MESSAGES)?;
-        bus.start(&leader)?;
-        example.wait_for("durable", MESSAGES)?;
-        example.wait_for("live", 1)?;
-        example.wait_for("refused", 1)?;
-        judge(client, &example.told())
-    })
+    fn holds(self) -> Result<()> {
+        let resource = self.resource();
+        let Self {
+            client,
+            mut command,
+            more,
+            ..
+        } = self;
+        LocalBus::alone_with(&resource, |bus| {
+            command
+                .arg(bus.credentials(USER)?.folder)
+                .arg(MESSAGES.to_string())
+                .args(more);
+            let mut example = Example::start(&client, command)?;
+            example.wait_for("stored", MESSAGES / 3)?;
+            let leader = bus.leader_of("DATA")?;
+            bus.kill(&leader)?;
+            example.wait_for("stored", MESSAGES)?;
+            bus.start(&leader)?;
+            example.wait_for("durable", MESSAGES)?;
+            example.wait_for("live", 1)?;
+            example.wait_for("refused", 1)?;
+            judge(&client, &example.told())
+        })
+    }
 }
 
 /// Every message is stored once, and was handed out by the durable.

@@ -323,7 +323,12 @@ fn greeting(line: &str) -> Result<Value> {
     Ok(serde_json::from_str(info)?)
 }
 
-fn websocket_tls(credentials: &Credentials) -> Result<(String, TlsStream)> {
+/// A connection over TLS to the port for websockets of the first of the servers, and its address; nobody
+/// has asked for a websocket yet.
+///
+/// # Errors
+/// When the server refuses.
+pub fn websocket_tls(credentials: &Credentials) -> Result<(String, TlsStream)> {
     let address = authority(credentials.websocket_urls.first())?;
     let shown = credentials.certificate.as_ref();
     let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));

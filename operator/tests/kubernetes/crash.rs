@@ -94,13 +94,13 @@ fn mortal(server: &Client, life: &Arc<Mutex<Life>>) -> Client {
 }
 
 /// A namespace, as one who may do anything sees it.
-struct World<'a> {
-    server: &'a Client,
-    namespace: &'a str,
+pub struct World<'a> {
+    pub server: &'a Client,
+    pub namespace: &'a str,
 }
 
 impl World<'_> {
-    async fn observed(&self, name: &str) -> Observed {
+    pub async fn observed(&self, name: &str) -> Observed {
         let kind = ApiResource::erase::<SvomMessaging>(&());
         let all: Api<DynamicObject> =
             Api::namespaced_with(self.server.clone(), self.namespace, &kind);
@@ -117,7 +117,7 @@ impl World<'_> {
     }
 
     /// Passes until one writes nothing.
-    async fn settle(&self, name: &str) {
+    pub async fn settle(&self, name: &str) {
         let mut passes = 0;
         while self.pass(name, None).await > 0 {
             passes += 1;

@@ -15,3 +15,4 @@ mod looked_at;
 mod process;
 mod support;
 mod trouble;
+mod websockets;

@@ -3,6 +3,7 @@
 
 mod switched;
 
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -209,6 +210,31 @@ fn without_tls(known: &Credentials) -> Result<Raw> {
 fn with_cookies(known: &Credentials) -> Result<Raw> {
     let cookies = format!("user={}; pass={}", known.username, known.password()?);
     Raw::log_in_with_headers(known, &[("Cookie", &cookies)], json!({}))
+}
+
+/// Anybody could else fill a server with connections.
+#[test]
+fn who_asks_for_no_websocket_is_not_kept() -> Result<()> {
+    LocalBus::with(&resource("silent", ""), |bus| {
+        let known = bus.credentials(PUBLISHER)?;
+        let (address, mut after_tls) = raw::websocket_tls(&known)?;
+        let mut before_tls = raw::reach(&address)?;
+        let mut silent: [(&str, &mut dyn Read); 2] = [
+            ("before TLS", &mut before_tls),
+            ("after TLS", &mut after_tls),
+        ];
+        for (when, connection) in &mut silent {
+            // The server closes it, in order or not, before this end loses its patience.
+            let kept = match connection.read(&mut [0]) {
+                Ok(read) => read > 0,
+                Err(problem) => {
+                    matches!(problem.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+                }
+            };
+            ensure!(!kept, "who says nothing {when} is kept");
+        }
+        Ok(())
+    })
 }
 
 #[test]

@@ -96,6 +96,7 @@ pub fn what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on(
             "replicas": 5,
             "version": "2.15.2",
             "storage": {"size": "6Gi", "sync": "10s"},
+            "websocket": {"enabled": true},
         }),
     )?;
     for path in [
@@ -103,6 +104,7 @@ pub fn what_this_release_does_not_do_is_refused_by_name_and_the_rest_goes_on(
         "spec.version",
         "spec.storage.size",
         "spec.storage.sync",
+        "spec.websocket.enabled",
     ] {
         scene.says("fsc", path)?;
     }

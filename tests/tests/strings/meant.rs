@@ -26,6 +26,7 @@ pub fn layout() -> Vec<String> {
         "_INBOX.>",
         "account",
         "accounts",
+        "advertise",
         "allow",
         "always",
         "authorization",
@@ -147,6 +148,7 @@ pub fn strings(made: &Made, server: &Server) -> Result<Vec<String>> {
             password.to_owned(),
         ]);
         strings.extend(pem(&files.route_pem));
+        strings.push(format!("{}:{}", server.route_host, server.route_port));
         strings.extend(topology.servers.iter().map(|server| {
             format!(
                 "nats-route://route:{password}@{}:{}",

@@ -174,7 +174,7 @@ pub(super) fn shown(data: &BTreeMap<String, k8s_openapi::ByteString>) -> String 
     data.iter()
         .map(|(key, value)| {
             let text = String::from_utf8_lossy(&value.0);
-            let told = if text.len() > 1500 {
+            let told = if text.len() > 2000 {
                 format!("({} bytes)", text.len())
             } else {
                 text.trim_end().replace('\n', "\n    ")

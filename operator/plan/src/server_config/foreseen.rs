@@ -133,7 +133,7 @@ mod tests {
         };
         assert_eq!(check_size(&with_users(200)), Ok(()));
         let problems = check_size(&with_users(300)).expect_err("too large");
-        let size = "1085872";
+        let size = "1086229";
         assert_eq!(
             problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [format!(

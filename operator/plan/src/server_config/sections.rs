@@ -85,6 +85,9 @@ struct ClientAuthorization {
 
 #[derive(Serialize)]
 struct Cluster<'a> {
+    /// What servers tell one another of this one. Left out they tell its address; a server that does not
+    /// find that among its routes connects to it for ever, since no certificate is for it.
+    advertise: String,
     authorization: RouteAuthorization<'a>,
     host: IpAddr,
     name: &'a str,
@@ -204,6 +207,7 @@ fn cluster<'a>(around: &Around<'a>, server: &'a Server) -> Option<Cluster<'a>> {
     let files = &server.files;
     let password = around.keys.route_password.reveal();
     (servers.len() > 1).then(|| Cluster {
+        advertise: route_address(server),
         authorization: RouteAuthorization {
             password,
             timeout: AUTHORIZATION_SECONDS,
@@ -247,12 +251,15 @@ fn jetstream<'a>(around: &Around<'a>, server: &'a Server) -> JetStream<'a> {
 }
 
 fn route(server: &Server, password: &str) -> String {
+    let address = route_address(server);
+    format!("nats-route://{ROUTE_USER}:{password}@{address}")
+}
+
+/// The one address of a server among routes.
+fn route_address(server: &Server) -> String {
     let host = match server.route_host.parse::<Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
         Err(_) => server.route_host.clone(),
     };
-    format!(
-        "nats-route://{ROUTE_USER}:{password}@{host}:{}",
-        server.route_port
-    )
+    format!("{host}:{}", server.route_port)
 }

@@ -56,6 +56,7 @@ fn one_of_three_servers() {
             "timeout": 10
           },
           "cluster": {
+            "advertise": "[::1]:6223",
             "authorization": {
               "password": "routepassword",
               "timeout": 10,
@@ -100,6 +101,25 @@ fn one_of_three_servers() {
           }
         }"#]]
     .assert_eq(&around_the_accounts(&configs[1]));
+}
+
+/// Else a server that is told of it connects to it by an address that no certificate is for.
+#[test]
+fn what_servers_tell_of_one_is_one_of_their_routes() {
+    let valid = mission();
+    let configs = server_configs(&valid, &topology("fsc", "/bus", 3), &material(&valid));
+    for config in configs.expect("nothing is wrong") {
+        let json: Value = serde_json::from_str(config.json.reveal()).expect("it is JSON");
+        let told = json["cluster"]["advertise"].as_str().expect("it is told");
+        let routes = json["cluster"]["routes"].as_array().expect("routes");
+        let route = |route: &Value| {
+            route
+                .as_str()
+                .expect("a URL")
+                .ends_with(&format!("@{told}"))
+        };
+        assert_eq!(routes.iter().filter(|one| route(one)).count(), 1, "{told}");
+    }
 }
 
 #[test]
@@ -274,7 +294,7 @@ fn what_does_not_fit_into_a_secret_is_refused_by_its_size() {
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
     expect![[r#"
         [
-            "spec.users: the servers' configuration with its certificates takes 1055718 bytes, and one Secret holds 1048576: name fewer users, or grant each only the queues it needs, or split the bus in two",
+            "spec.users: the servers' configuration with its certificates takes 1055801 bytes, and one Secret holds 1048576: name fewer users, or grant each only the queues it needs, or split the bus in two",
         ]
     "#]].assert_debug_eq(&text);
 }

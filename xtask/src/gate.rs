@@ -72,10 +72,14 @@ impl Gate {
         tool.env("SVOM_TEST_LEVEL", self.level.word());
         tool.env("SVOM_TEST_SKIPS", self.notes.skips_path());
         tool.env("SVOM_TEST_FIGURES", self.notes.figures_path());
-        // Most tests wait for servers: on two cores a third one still finds some of them idle.
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        tool.env("RUST_TEST_THREADS", cores.max(3).to_string());
     }
+}
+
+/// Has a test program run at least three tests at once: most wait for servers, and on two cores a third one
+/// still finds some of them idle.
+fn several_at_once(tool: &mut Tool) {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    tool.env("RUST_TEST_THREADS", cores.max(3).to_string());
 }
 
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
@@ -197,6 +201,7 @@ fn tests(gate: &Gate) -> anyhow::Result<Tally> {
         tool.argument(word);
     }
     gate.inform(&mut tool);
+    several_at_once(&mut tool);
     name_programs(&mut tool)?;
     count(tool, rust_line, &mut std::io::stdout())
 }

@@ -40,7 +40,7 @@ fn wrong() -> Vec<(&'static str, Vec<u8>, Expect)> {
             "unknown-field",
             head("  user: []\n"),
             expect![[r#"
-            FILE:5: spec.user: unknown field; known here: domains, external, image, paused, pod, replicas, rollout, storage, tls, users, version
+            FILE:5: spec.user: unknown field; known here: domains, external, image, paused, pod, replicas, rollout, storage, tls, users, version, websocket
         "#]],
         ),
         (

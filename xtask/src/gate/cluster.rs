@@ -6,7 +6,7 @@
 
 use super::libtest::{Tally, rust_line};
 use super::step::{Tool, count};
-use super::{Gate, name_programs};
+use super::{Gate, name_programs, several_at_once};
 use crate::cluster::program;
 
 /// The package of these suites.
@@ -23,22 +23,30 @@ const SKIPPED: u8 = 3;
 
 /// The testbed and its own suites.
 pub fn testbed(gate: &Gate) -> anyhow::Result<Tally> {
-    run(gate, &["--lib", "--bins"], &TESTBED)
+    run(gate, cargo_test(&["--lib", "--bins"]), &TESTBED)
 }
 
 /// The suites of the operator.
 pub fn operator(gate: &Gate) -> anyhow::Result<Tally> {
-    run(gate, &[], &OPERATOR)
+    let mut tests = cargo_test(&[]);
+    several_at_once(&mut tests);
+    run(gate, tests, &OPERATOR)
 }
 
-fn run(gate: &Gate, units: &[&str], suites: &[&str]) -> anyhow::Result<Tally> {
+fn cargo_test(units: &[&str]) -> Tool {
+    let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast", "--package", PACKAGE]);
+    for unit in units {
+        tests.argument(unit);
+    }
+    tests
+}
+
+fn run(gate: &Gate, mut tests: Tool, suites: &[&str]) -> anyhow::Result<Tally> {
     // A run that is killed cannot take its cluster down: whoever brings up the next one does.
     let this = std::process::id().to_string();
     let name = format!("gate-{this}");
     let mut tally = Tally::default();
-    let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast", "--package", PACKAGE]);
-    let suites = suites.iter().flat_map(|suite| ["--test", suite]);
-    for word in units.iter().copied().chain(suites) {
+    for word in suites.iter().flat_map(|suite| ["--test", suite]) {
         tests.argument(word);
     }
     gate.inform(&mut tests);

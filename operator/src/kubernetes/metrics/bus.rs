@@ -64,17 +64,35 @@ pub struct DurableReading {
 struct Kept {
     reading: BusReading,
     read: Instant,
+    /// Of each stream that had a leader once, for how long it had none since.
     leaderless: BTreeMap<String, Duration>,
 }
 
 impl Kept {
-    /// The next reading. A stream that had no leader at the last had none until this one.
+    /// The first reading.
+    fn first(reading: BusReading, read: Instant) -> Self {
+        let mut kept = Self {
+            reading: BusReading::default(),
+            read,
+            leaderless: BTreeMap::new(),
+        };
+        kept.then(reading, read);
+        kept
+    }
+
+    /// The next reading. A stream that had no leader at the last had none until this one; one that never
+    /// had any is just being made.
     fn then(&mut self, reading: BusReading, read: Instant) {
         let passed = read.saturating_duration_since(self.read);
-        for (name, stream) in &self.reading.streams {
-            if !stream.led {
-                *self.leaderless.entry(name.clone()).or_default() += passed;
+        for (name, leaderless) in &mut self.leaderless {
+            let last = self.reading.streams.get(name);
+            if last.is_some_and(|stream| !stream.led) {
+                *leaderless += passed;
             }
+        }
+        let led = reading.streams.iter().filter(|(_, stream)| stream.led);
+        for (name, _) in led {
+            self.leaderless.entry(name.clone()).or_default();
         }
         self.reading = reading;
         self.read = read;
@@ -92,13 +110,7 @@ impl Buses {
         match all.get_mut(key) {
             Some(kept) => kept.then(reading, read),
             None => {
-                let leaderless = BTreeMap::new();
-                let kept = Kept {
-                    reading,
-                    read,
-                    leaderless,
-                };
-                all.insert(key.clone(), kept);
+                all.insert(key.clone(), Kept::first(reading, read));
             }
         }
     }

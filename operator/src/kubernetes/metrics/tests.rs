@@ -45,11 +45,15 @@ fn all_of_it_is_openmetrics() {
         namespace: "svom".to_owned(),
         name: "fsc".to_owned(),
     };
+    // SCIENCE has no leader at first, which does not count; has one, and then none for three seconds.
+    let (unled, mut led) = (reading(), reading());
+    led.streams
+        .insert("SCIENCE".to_owned(), led.streams["DATA"]);
     let began = Instant::now();
-    metrics.buses().set(&key, reading(), began);
-    // SCIENCE had no leader for three seconds, and has none now.
-    let later = began + Duration::from_secs(3);
-    metrics.buses().set(&key, reading(), later);
+    for (reading, seconds) in [(&unled, 0), (&led, 5), (&unled, 7), (&unled, 10)] {
+        let read = began + Duration::from_secs(seconds);
+        metrics.buses().set(&key, reading.clone(), read);
+    }
     let text = metrics.text().expect("text");
     expect![[r##"
         # HELP svom_messaging_reconciles Reconciles, by how they ended.

@@ -1,20 +1,18 @@
 //! nats.js with what it needs, fetched once by npm and kept outside the checkout.
 
-use std::collections::hash_map::DefaultHasher;
-use std::fs::{self, File};
-use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, flock};
 
+use crate::kept::kept;
 use crate::program::run;
-use crate::python::cache;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/javascript");
-/// What is wanted, and with the sums of its files in the second.
-const PINNED: [&str; 2] = ["package.json", "package-lock.json"];
+/// What is wanted.
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/javascript/package.json");
+/// The same with all that it needs, and the sums of their files.
+const LOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/javascript/package-lock.json");
 /// The first that has a cryptography for everybody at hand.
 const OLDEST_NODE: u32 = 20;
 
@@ -45,31 +43,16 @@ pub fn missing() -> Option<String> {
 /// # Errors
 /// When npm cannot fetch them.
 pub fn packages() -> Result<PathBuf> {
-    let read = |name: &str| {
-        let path = format!("{FOLDER}/{name}");
-        fs::read(&path).with_context(|| format!("cannot read {path}"))
-    };
-    let wanted = [read(PINNED[0])?, read(PINNED[1])?];
-    let mut hasher = DefaultHasher::new();
-    wanted.hash(&mut hasher);
-    let cache = cache()?;
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    let folder = cache.join(format!("javascript-{:016x}", hasher.finish()));
-    let lock = File::create(folder.with_extension("lock"))?;
-    flock(&lock, FlockOperation::LockExclusive)?;
-    // Written last, so that a fetch that was cut short is done anew.
-    let done = folder.join("fetched");
-    if !done.exists() {
-        fs::create_dir_all(&folder)?;
-        for (name, content) in PINNED.iter().zip(&wanted) {
-            fs::write(folder.join(name), content)?;
+    let folder = kept("javascript", &[PACKAGE, LOCK], |folder| {
+        for file in [PACKAGE, LOCK] {
+            let name = Path::new(file).file_name().context("a file has a name")?;
+            fs::copy(file, folder.join(name)).with_context(|| format!("cannot copy {file}"))?;
         }
         let mut npm = Command::new("npm");
-        npm.current_dir(&folder)
+        npm.current_dir(folder)
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .args(["--loglevel", "error"]);
-        run(&mut npm)?;
-        fs::write(&done, "")?;
-    }
+        run(&mut npm).map(|_| ())
+    })?;
     Ok(folder.join("node_modules"))
 }

@@ -14,6 +14,7 @@ pub mod command;
 pub mod generated;
 pub mod java;
 pub mod javascript;
+mod kept;
 pub mod load;
 pub mod local;
 pub mod poll;

@@ -1,15 +1,11 @@
 //! The Python environment with the stock client, made once and kept outside the checkout.
 
-use std::collections::hash_map::DefaultHasher;
-use std::env;
-use std::fs::{self, File};
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, flock};
 
+use crate::kept::kept;
 use crate::program::run;
 
 /// The script that drives nats-py.
@@ -27,21 +23,7 @@ const WITHOUT_WHEEL: &str = "nkeys";
 /// # Errors
 /// When there is no `python3` with `venv`, or the packages cannot be had.
 pub fn interpreter() -> Result<PathBuf> {
-    let mut wanted = Vec::new();
-    for file in [BUILD_REQUIREMENTS, REQUIREMENTS] {
-        wanted.extend(fs::read(file).with_context(|| format!("cannot read {file}"))?);
-    }
-    let cache = cache()?;
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    let folder = cache.join(format!("venv-{:016x}", key(&wanted)));
-    let lock = File::create(folder.with_extension("lock"))?;
-    flock(&lock, FlockOperation::LockExclusive)?;
-    // Written last, so that an environment that was cut short is made anew.
-    let done = folder.join("installed");
-    if !done.exists() {
-        make(&folder)?;
-        fs::write(&done, &wanted)?;
-    }
+    let folder = kept("venv", &[BUILD_REQUIREMENTS, REQUIREMENTS], make)?;
     Ok(folder.join("bin/python"))
 }
 
@@ -63,22 +45,4 @@ fn install(folder: &Path, requirements: &str, options: &[&str]) -> Result<()> {
         .args(options)
         .args(["--requirement", requirements]);
     run(&mut pip).map(|_| ())
-}
-
-/// Folder for what is kept between runs, outside the checkout.
-///
-/// # Errors
-/// When there is no home folder.
-pub fn cache() -> Result<PathBuf> {
-    let base = match env::var_os("XDG_CACHE_HOME") {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(env::var_os("HOME").context("HOME is not set")?).join(".cache"),
-    };
-    Ok(base.join("svom-messaging"))
-}
-
-fn key(wanted: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    wanted.hash(&mut hasher);
-    hasher.finish()
 }

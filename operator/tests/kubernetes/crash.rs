@@ -22,7 +22,7 @@ use svom_operator::kubernetes::metrics::Buses;
 use svom_operator::kubernetes::process::Tools;
 use svom_operator::kubernetes::recipe::Recipe;
 
-use crate::support::{apply, client, kubectl, resource, shared};
+use crate::support::{apply, in_namespace, resource, shared};
 
 const NAMESPACE: &str = "crash";
 const SPEC: &str = "{users: [{name: gate, publish: [data.vhf]}, \
@@ -194,8 +194,7 @@ fn is_made_once(entry: &str) -> bool {
 #[tokio::test]
 async fn whoever_goes_on_mints_nothing_again_and_makes_the_same_objects() {
     let server = shared();
-    kubectl(&server, &["create", "namespace", NAMESPACE]).await;
-    let calls = client(&server.kubeconfig(), "admin").await;
+    let calls = in_namespace(&server, NAMESPACE).await;
     let world = World {
         server: &calls,
         namespace: NAMESPACE,
@@ -242,8 +241,7 @@ async fn whoever_goes_on_mints_nothing_again_and_makes_the_same_objects() {
 async fn a_credential_that_was_deleted_is_made_anew_wherever_a_process_dies() {
     const GONE: &str = "anew";
     let server = shared();
-    kubectl(&server, &["create", "namespace", GONE]).await;
-    let calls = client(&server.kubeconfig(), "admin").await;
+    let calls = in_namespace(&server, GONE).await;
     let world = World {
         server: &calls,
         namespace: GONE,

@@ -211,6 +211,12 @@ pub async fn kubectl(server: &ApiServer, words: &[&str]) -> String {
     ran.await.unwrap().unwrap()
 }
 
+/// A namespace of this name, and a client that may do anything there.
+pub async fn in_namespace(server: &ApiServer, namespace: &str) -> Client {
+    kubectl(server, &["create", "namespace", namespace]).await;
+    client(&server.kubeconfig(), "admin").await
+}
+
 /// Applies manifests beside the controller.
 pub async fn apply(server: &ApiServer, manifests: &str) {
     let (kubectl, manifests) = (server.kubectl().clone(), manifests.to_owned());

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::Api;
 
 use crate::crash::World;
-use crate::support::{apply, client, kubectl, resource, shared};
+use crate::support::{apply, in_namespace, resource, shared};
 
 const NAMESPACE: &str = "websockets";
 const SPEC: &str = "{websocket: {enabled: true}, external: {hostnames: [bus.example.org]}, \
@@ -15,8 +15,7 @@ const SPEC: &str = "{websocket: {enabled: true}, external: {hostnames: [bus.exam
 #[tokio::test]
 async fn there_is_a_port_for_them_wherever_there_is_one_for_clients() {
     let server = shared();
-    kubectl(&server, &["create", "namespace", NAMESPACE]).await;
-    let calls = client(&server.kubeconfig(), "admin").await;
+    let calls = in_namespace(&server, NAMESPACE).await;
     let world = World {
         server: &calls,
         namespace: NAMESPACE,

@@ -43,15 +43,13 @@ impl Pass<'_> {
         let seen = servers(&bus(&self.identity, &state), &gathered.observed());
         let presences = presences(&seen);
         let reaches = self.known.live.is_some() || seen.iter().any(may_answer);
-        let mut all_have_it = None;
+        let (mut is_noted, mut is_late) = (false, false);
         if let Some(minted) = applied.minted.take() {
             if reaches {
                 self.keep_connected(&state, &minted, applied).await;
                 let all = self.take_up(&state, &minted, gathered, &presences).await?;
-                if all {
-                    self.remember(&state, gathered, applied).await?;
-                }
-                all_have_it = Some(all);
+                is_noted = all && self.remember(&state, gathered, applied).await?;
+                is_late = !all;
             }
             applied.minted = Some(minted);
         }
@@ -59,12 +57,12 @@ impl Pass<'_> {
         let Some(live) = &mut self.known.live else {
             return Ok(without_connection(&seen, &state, minted, self.now));
         };
-        if reaches && (formed || all_have_it == Some(true)) {
+        if reaches && (formed || is_noted) {
             bring_about_queues_and_proof(live, &presences, self.now).await;
         }
         let mut found = live.find(&presences, self.now).await;
         let seems_well = found.servers.iter().all(|server| server.trouble.is_none());
-        if all_have_it == Some(false) && seems_well && !state.valid.paused {
+        if is_late && seems_well && !state.valid.paused {
             // What is in force is not written down yet; the next look does that.
             let late =
                 "a server took its time to say which configuration it has, and is asked again";
@@ -139,24 +137,26 @@ impl Pass<'_> {
         }
     }
 
-    /// Writes down what is in force: from now on a change is judged against it.
+    /// Writes down what is in force: from now on a change is judged against it. Whether it could be.
     async fn remember(
         &mut self,
         state: &InForce,
         gathered: &mut Gathered,
         applied: &mut Applied,
-    ) -> Result<(), ApiError> {
+    ) -> Result<bool, ApiError> {
         match state.secret(&self.identity) {
             Ok(secret) => {
                 let object = Object::Secret(Box::new(secret));
                 let written = writer(self.api, &self.identity, gathered, self.known)
                     .write(&object)
                     .await;
-                note(written, applied)
+                let is_written = written.is_ok();
+                note(written, applied)?;
+                Ok(is_written)
             }
             Err(problem) => {
                 applied.failures.push(problem.to_string());
-                Ok(())
+                Ok(false)
             }
         }
     }

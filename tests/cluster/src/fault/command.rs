@@ -123,6 +123,7 @@ pub fn provoke(words: FaultWords, faults: &Faults) -> Result<Option<String>> {
         _ if passes => println!("{what}; Kubernetes makes it good"),
         Some(seconds) => {
             println!("{what}, for {seconds} s");
+            // For as long as the person asked for.
             thread::sleep(Duration::from_secs(seconds));
             injected.heal()?;
             println!("healed: {what}");

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -20,8 +19,7 @@ use svom_cluster::progress::Progress;
 use svom_cluster::slots::Slot;
 pub use svom_cluster::wait::{LIMIT, eventually};
 
-/// The program that the pods of [`Scene::client`] have.
-const CLIENT: [&str; 2] = ["python3", "/programs/client.py"];
+mod clients;
 
 /// How many scenes this run has seen: each has a namespace, and with it an account, of its own.
 static SCENES: AtomicU32 = AtomicU32::new(0);
@@ -225,108 +223,6 @@ impl Scene {
             let found = self.run(&asked)?;
             ensure!(found.trim().is_empty(), "{found}");
             Ok(())
-        })
-    }
-
-    /// A pod with nothing but a user's Secret in it, which waits for programs to run.
-    pub fn client(&self, pod: &str, secret: &str) -> Result<()> {
-        self.client_away_from(None, pod, secret)
-    }
-
-    /// The same, on another node than this one.
-    pub fn client_away_from(&self, node: Option<&str>, pod: &str, secret: &str) -> Result<()> {
-        let elsewhere = node.map(|node| {
-            let is_not = json!({"key": "metadata.name", "operator": "NotIn", "values": [node]});
-            json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
-                "nodeSelectorTerms": [{"matchFields": [is_not]}],
-            }}})
-        });
-        let labels = json!({"app": pod});
-        let security = json!({
-            "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        });
-        let restricted = json!({
-            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-            "capabilities": {"drop": ["ALL"]},
-        });
-        let manifest = json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": pod, "namespace": self.namespace, "labels": labels},
-            "spec": {
-                "affinity": elsewhere,
-                "automountServiceAccountToken": false,
-                "terminationGracePeriodSeconds": 1,
-                "securityContext": security,
-                "containers": [{
-                    "name": "client", "image": self.images.client,
-                    "command": ["sleep", "86400"],
-                    "env": [{"name": "HOME", "value": "/tmp"}],
-                    "securityContext": restricted,
-                    "volumeMounts": [
-                        {"name": "credentials", "mountPath": "/etc/svom-messaging", "readOnly": true},
-                        {"name": "programs", "mountPath": "/programs", "readOnly": true},
-                        {"name": "tmp", "mountPath": "/tmp"},
-                    ],
-                }],
-                "volumes": [
-                    {"name": "credentials", "secret": {"secretName": secret, "defaultMode": 288}},
-                    {"name": "programs", "configMap": {"name": "programs"}},
-                    {"name": "tmp", "emptyDir": {}},
-                ],
-            },
-        });
-        let programs = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "programs", "namespace": self.namespace},
-            "data": {"client.py": include_str!("client.py")},
-        });
-        self.kubectl().apply(&programs.to_string())?;
-        self.kubectl().apply(&manifest.to_string())?;
-        let namespace = format!("--namespace={}", self.namespace);
-        self.kubectl().wait(
-            &[&namespace, &format!("pod/{pod}")],
-            "condition=Ready",
-            LIMIT,
-        )
-    }
-
-    /// What a program prints in a client's pod, where it ends well.
-    pub fn in_pod(&self, pod: &str, program: &[&str]) -> Result<String> {
-        self.kubectl().exec(&self.namespace, pod, "client", program)
-    }
-
-    /// What the client program prints in a pod.
-    pub fn ask(&self, pod: &str, words: &[&str]) -> Result<String> {
-        let said = self.in_pod(pod, &[&CLIENT, words].concat())?;
-        Ok(said.trim().to_owned())
-    }
-
-    /// The same, for what takes its time and prints nothing.
-    pub fn ask_for(&self, pod: &str, words: &[&str]) -> Result<()> {
-        let program = [&CLIENT, words].concat();
-        let kubectl = self.kubectl();
-        let ended = kubectl.exec_outcome(&self.namespace, pod, "client", &program, 2 * LIMIT)?;
-        let said = String::from_utf8_lossy(&ended.stderr);
-        ensure!(ended.status.success(), "{words:?} in {pod}: {said}");
-        Ok(())
-    }
-
-    /// Works while the client program runs in a pod, until the work is done.
-    pub fn beside(
-        &self,
-        pod: &str,
-        words: &[&str],
-        work: impl FnOnce() -> Result<()>,
-    ) -> Result<()> {
-        thread::scope(|scope| {
-            let running = scope.spawn(|| self.ask_for(pod, words));
-            let worked = work();
-            let told = self.in_pod(pod, &["touch", "/tmp/enough"]);
-            let ran = running.join();
-            worked?;
-            told?;
-            ran.map_err(|_| anyhow!("{words:?} panicked"))?
         })
     }
 

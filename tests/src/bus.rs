@@ -6,6 +6,9 @@ use std::time::Duration;
 use std::{fmt, fs};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use svom_cluster::port_forward::PortForward;
 use svom_crds::SvomMessagingStatus;
 use svom_crds::status::{DomainStatus, ServerStatus, Truth};
 
@@ -66,6 +69,13 @@ pub trait Bus {
     /// # Errors
     /// When there is no such configuration.
     fn given_digest(&self, server: &str) -> Result<String>;
+
+    /// Where the server lets other servers in: for one connection, since a way may end with what it was
+    /// used for.
+    ///
+    /// # Errors
+    /// When there is no such server, or no way to it.
+    fn route_door(&self, server: &str) -> Result<RouteDoor>;
 
     /// The user's credentials, for a connection to this one server.
     ///
@@ -144,6 +154,41 @@ fn not_ready(status: &SvomMessagingStatus) -> String {
         })
         .collect();
     format!("the bus tells: {}", conditions.join("; "))
+}
+
+/// The digest that a server tells of a configuration: of compact JSON with sorted keys, `<`, `>` and `&`
+/// escaped, and a newline.
+///
+/// # Errors
+/// When the text is no JSON.
+pub(crate) fn digest_of(configuration: &str) -> Result<String> {
+    let value: Value = serde_json::from_str(configuration)?;
+    let compact = serde_json::to_string(&value)?
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026");
+    let hash = Sha256::digest(format!("{compact}\n"));
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("sha256:{hash}"))
+}
+
+/// Where a server lets other servers in, and what those hold that do.
+#[derive(Debug)]
+pub struct RouteDoor {
+    /// Its address.
+    pub address: String,
+    /// What its certificate is for.
+    pub host: String,
+    /// The authority of the routes.
+    pub authority: PathBuf,
+    /// The server's own certificate for routes, with its key.
+    pub certificate: PathBuf,
+    /// What the server shows clients, with its key.
+    pub shown_to_clients: PathBuf,
+    /// The server's configuration.
+    pub configuration: Value,
+    /// What keeps the way to it open.
+    pub way: Option<PortForward>,
 }
 
 /// What a user proves itself with.

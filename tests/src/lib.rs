@@ -1,7 +1,7 @@
 //! What the suites share: a bus to test, stock clients to drive, and words for what was found.
 //!
-//! The suites (`tests/tests/`) know a bus only as [`bus::Bus`]; the local runner serves it here, a
-//! Kubernetes cluster can serve the same. What a resource grants is computed from its text alone
+//! The suites (`tests/tests/`) know a bus only as [`bus::Bus`]; the local runner serves it, or
+//! a Kubernetes cluster ([`serving`]). What a resource grants is computed from its text alone
 //! ([`rights`]), never with the product's own plan, so that a mistake there cannot hide itself.
 //! Nothing here waits for a length of time: every wait is for something, with a deadline
 //! ([`poll`]).
@@ -10,6 +10,7 @@ pub mod audit;
 pub mod bare;
 pub mod bus;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod generated;
 pub mod java;
@@ -25,8 +26,10 @@ pub mod python;
 pub mod raw;
 pub mod report;
 pub mod rights;
+pub mod serving;
 pub mod sizes;
 pub mod tls;
 pub mod traffic;
 pub mod volumes;
 pub mod websocket;
+pub mod written;

@@ -23,6 +23,7 @@ use crate::ports::Ports;
 use crate::processes::{self, Server};
 use crate::program::{SERVER_VARIABLE, svom_messaging};
 use crate::report::print;
+use crate::written::Written;
 
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 const LOG_TAIL: usize = 30;
@@ -68,7 +69,7 @@ impl LocalBus {
         fs::write(folder.path().join("resource.yaml"), resource)?;
         Ok(Self {
             runner: Mutex::new(None),
-            servers: server_names(resource)?,
+            servers: Written::read(resource)?.servers,
             state: state.to_owned(),
             program: Program::OfAllTests,
             folder,
@@ -281,24 +282,6 @@ impl Drop for LocalBus {
             "svom-messaging ended and left servers running: {left:?}"
         );
     }
-}
-
-/// The servers' names follow from the resource's name and number of servers.
-fn server_names(resource: &str) -> Result<Vec<String>> {
-    let resource: serde_yaml::Value = serde_yaml::from_str(resource)?;
-    let name = resource
-        .get("metadata")
-        .and_then(|metadata| metadata.get("name"))
-        .and_then(serde_yaml::Value::as_str)
-        .context("the resource has no name")?;
-    let replicas = resource
-        .get("spec")
-        .and_then(|spec| spec.get("replicas"))
-        .and_then(serde_yaml::Value::as_u64)
-        .unwrap_or(3);
-    Ok((0..replicas)
-        .map(|index| format!("{name}-{index}"))
-        .collect())
 }
 
 fn tail(path: &Path, lines: usize) -> String {

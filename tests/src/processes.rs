@@ -16,6 +16,21 @@ pub struct Server {
 }
 
 impl Server {
+    /// The process with this number, where it is a nats-server.
+    pub fn running(pid: i32) -> Option<Self> {
+        let arguments = arguments(pid)?;
+        Some(Self { pid, arguments })
+    }
+
+    /// The one that runs in this container of a node whose processes this machine sees.
+    pub fn in_container(id: &str) -> Option<Self> {
+        let is_in = |pid: &i32| {
+            let group = fs::read_to_string(format!("/proc/{pid}/cgroup"));
+            group.is_ok_and(|group| group.contains(id))
+        };
+        all().filter(is_in).find_map(Self::running)
+    }
+
     /// Whether it was started on a file in this folder.
     pub fn runs_in(&self, folder: &Path) -> bool {
         let mut arguments = self.arguments.iter();
@@ -50,27 +65,32 @@ impl Server {
 
 /// The nats-servers whose command line names the folder or that run in it.
 pub fn servers_of(folder: &Path) -> Vec<Server> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let mut servers: Vec<Server> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|pid| server(pid, folder))
-        .collect();
+    let mut servers: Vec<Server> = all().filter_map(|pid| server(pid, folder)).collect();
     servers.sort_by_key(|server| server.pid);
     servers
 }
 
-fn server(pid: i32, folder: &Path) -> Option<Server> {
+/// Every process.
+fn all() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The command line of a nats-server.
+fn arguments(pid: i32) -> Option<Vec<String>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let arguments: Vec<String> = line
         .split(|byte| *byte == 0)
         .map(|argument| String::from_utf8_lossy(argument).into_owned())
         .collect();
-    if !arguments.first()?.contains("nats-server") {
-        return None;
-    }
+    arguments
+        .first()
+        .is_some_and(|program| program.contains("nats-server"))
+        .then_some(arguments)
+}
+
+fn server(pid: i32, folder: &Path) -> Option<Server> {
+    let Server { pid, arguments } = Server::running(pid)?;
     let named = arguments
         .iter()
         .any(|argument| argument.contains(&*folder.to_string_lossy()));
@@ -81,14 +101,10 @@ fn server(pid: i32, folder: &Path) -> Option<Server> {
 
 /// The processes that work in the folder or below it, also where it was removed since.
 pub fn working_in(folder: &Path) -> Vec<i32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let works = |pid: &i32| {
         fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(folder))
     };
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(works)
-        .collect()
+    all().filter(works).collect()
 }
 
 /// Sends a signal; a process that is gone already is no error.

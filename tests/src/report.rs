@@ -1,8 +1,24 @@
 //! What a suite tells: figures, skips, and the cases that went wrong, all of them and not the first.
 
-use anyhow::{Result, ensure};
+use std::fmt::Display;
 
-pub use svom_cluster::notes::{at_level, figure, print, skip};
+use anyhow::{Result, ensure};
+use svom_cluster::notes;
+
+pub use svom_cluster::notes::{at_level, print, skip};
+
+use crate::serving::{ServedBy, served_by};
+
+/// Prints a figure and keeps it for whoever runs the tests; one of a cluster says so.
+///
+/// # Errors
+/// When the file of figures cannot be written.
+pub fn figure(what: &str, value: impl Display) -> Result<()> {
+    match served_by()? {
+        ServedBy::Local => notes::figure(what, value),
+        ServedBy::Cluster => notes::figure(&format!("on a cluster: {what}"), value),
+    }
+}
 
 /// Cases that are all tried, whatever becomes of one.
 #[derive(Debug)]

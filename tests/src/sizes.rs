@@ -2,6 +2,7 @@
 //! and of the long proof.
 
 use crate::report::at_level;
+use crate::serving::{ServedBy, served_by};
 
 /// Every count that a suite depends on.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +15,13 @@ pub struct Sizes {
     pub attack_attempts: usize,
     /// Messages of each permitted kind in a flood.
     pub flood: usize,
+    /// How many servers of a bus are tried one after another, where something happens at one.
+    pub servers: usize,
     /// How often a reader goes away, for each client library, server and way of going.
     pub absences: usize,
-    /// How often each server is killed, and the leader of a stream.
+    /// How often each of these servers is killed, and the leader of a stream.
     pub kills: usize,
-    /// How often the servers are stopped one after another.
+    /// How often these servers are stopped one after another.
     pub lame_ducks: usize,
     /// Acknowledged messages before each fall of a server, and after it.
     pub messages_around_a_fall: usize,
@@ -42,6 +45,7 @@ const GATE: Sizes = Sizes {
     generated_users: 14,
     attack_attempts: 3,
     flood: 100_000,
+    servers: 3,
     absences: 1,
     kills: 1,
     lame_ducks: 1,
@@ -54,12 +58,22 @@ const GATE: Sizes = Sizes {
     killed_beginnings: 8,
 };
 
+/// The same on a cluster, where each bus takes longer to be there and to be whole again: what is tried once
+/// on this machine in the same run is not tried as often there.
+const CLUSTER_GATE: Sizes = Sizes {
+    attack_attempts: 1,
+    flood: 10_000,
+    servers: 1,
+    ..GATE
+};
+
 /// For the long proof.
 const PROOF: Sizes = Sizes {
     generated_resources: 4,
     generated_users: 24,
     attack_attempts: 10,
     flood: 300_000,
+    servers: 3,
     absences: 2,
     kills: 3,
     lame_ducks: 2,
@@ -74,5 +88,8 @@ const PROOF: Sizes = Sizes {
 
 /// The sizes that the environment asks for.
 pub fn sizes() -> Sizes {
-    at_level(GATE, PROOF)
+    match served_by() {
+        Ok(ServedBy::Cluster) => at_level(CLUSTER_GATE, PROOF),
+        _ => at_level(GATE, PROOF),
+    }
 }

@@ -9,9 +9,9 @@ use svom_tests::bus::Bus;
 use svom_tests::client::{ANSWERS_WITHIN, Client, Library};
 use svom_tests::generated::{head, herald_and_auditor};
 use svom_tests::load::{received, redelivered, together};
-use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::report::{Cases, print};
+use svom_tests::serving;
 use svom_tests::sizes::sizes;
 use svom_tests::traffic::{self, PRODUCER, READER, Traffic};
 
@@ -32,6 +32,13 @@ fn resource(name: &str) -> String {
     )
 }
 
+/// The servers at which something happens.
+fn servers(bus: &dyn Bus) -> Vec<String> {
+    let mut servers = bus.servers();
+    servers.truncate(sizes().servers);
+    servers
+}
+
 /// How a reader goes away.
 #[derive(Clone, Copy, Debug)]
 enum Going {
@@ -48,7 +55,7 @@ fn go(reader: Client, going: Going) -> Result<()> {
 
 #[test]
 fn a_reader_that_goes_away_swallows_nothing() -> Result<()> {
-    LocalBus::with(&resource("absence"), |bus| {
+    serving::with(&resource("absence"), |bus| {
         let mut cases = Cases::of("readers that go away");
         let producer = Client::connect(Library::NatsPy, &bus.credentials(PRODUCER)?)?;
         for round in 0..sizes().absences {
@@ -56,7 +63,7 @@ fn a_reader_that_goes_away_swallows_nothing() -> Result<()> {
                 (Library::NatsPy, Library::AsyncNats),
                 (Library::AsyncNats, Library::NatsPy),
             ] {
-                for server in bus.servers() {
+                for server in servers(bus) {
                     for going in [Going::Stops, Going::IsKilled] {
                         let case =
                             format!("{} at {server}, {going:?}, round {round}", library.name());
@@ -83,7 +90,7 @@ fn a_reader_that_goes_away_swallows_nothing() -> Result<()> {
 }
 
 struct Scene<'a> {
-    bus: &'a LocalBus,
+    bus: &'a dyn Bus,
     producer: &'a Client,
     library: Library,
     next: Library,
@@ -179,11 +186,11 @@ fn with_messages_in_hand(scene: &Scene<'_>) -> Result<()> {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_servers_are_killed() -> Result<()> {
-    LocalBus::alone_with(&resource("killed"), |bus| {
+    serving::alone_with(&resource("killed"), |bus| {
         let traffic = Traffic::begin(bus)?;
         let around = sizes().messages_around_a_fall;
         for _ in 0..sizes().kills {
-            for server in bus.servers() {
+            for server in servers(bus) {
                 fall(bus, &traffic, around, &server)?;
             }
             let leader = bus.leader_of("DATA")?;
@@ -194,7 +201,7 @@ fn nothing_acknowledged_is_lost_when_servers_are_killed() -> Result<()> {
     })
 }
 
-fn fall(bus: &LocalBus, traffic: &Traffic, around: usize, server: &str) -> Result<()> {
+fn fall(bus: &dyn Bus, traffic: &Traffic, around: usize, server: &str) -> Result<()> {
     traffic.wait_for_more(around)?;
     bus.kill(server)?;
     traffic.wait_for_more(around)?;
@@ -203,10 +210,10 @@ fn fall(bus: &LocalBus, traffic: &Traffic, around: usize, server: &str) -> Resul
 
 #[test]
 fn nothing_acknowledged_is_lost_when_servers_stop_one_after_another() -> Result<()> {
-    LocalBus::alone_with(&resource("stopped"), |bus| {
+    serving::alone_with(&resource("stopped"), |bus| {
         let traffic = Traffic::begin(bus)?;
         for _ in 0..sizes().lame_ducks {
-            for server in bus.servers() {
+            for server in servers(bus) {
                 traffic.wait_for_more(sizes().messages_around_a_fall)?;
                 bus.stop(&server)?;
                 traffic.wait_for_more(sizes().messages_around_a_fall)?;

@@ -173,6 +173,32 @@ impl Cluster {
         Ok(items.into_iter().flatten().filter_map(name).collect())
     }
 
+    /// Whether every node knows the image of this name. Of a cluster that was made elsewhere it cannot be
+    /// said.
+    ///
+    /// # Errors
+    /// When a node cannot be asked.
+    pub fn knows(&self, image: &str) -> Result<bool> {
+        let Some(made) = &self.made else {
+            return Ok(false);
+        };
+        let named = format!("name=={image}");
+        let list = [
+            "ctr",
+            "--namespace=k8s.io",
+            "images",
+            "list",
+            "--quiet",
+            &named,
+        ];
+        for node in self.nodes()? {
+            if made.engine.in_node(&node, &list)?.trim().is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes the images of archives known to every node.
     ///
     /// # Errors

@@ -191,6 +191,14 @@ impl Faults {
         self.undo(|_| true)
     }
 
+    /// Undoes one that was left in force; one that is not in force is no error.
+    ///
+    /// # Errors
+    /// When it cannot be undone.
+    pub fn mend(&self, fault: &Fault) -> Result<()> {
+        self.undo(|kept| kept.fault == *fault).map(drop)
+    }
+
     /// The nodes, as the API server knows them.
     ///
     /// # Errors

@@ -42,10 +42,7 @@ impl LocalBus {
     }
 
     /// Address of the server's port for other servers.
-    ///
-    /// # Errors
-    /// When there is no such server.
-    pub fn route_address(&self, server: &str) -> Result<String> {
+    pub(super) fn route_address(&self, server: &str) -> Result<String> {
         let index = self.servers.iter().position(|name| name == server);
         let index = index.with_context(|| format!("there is no server {server}"))?;
         let port = usize::from(self.ports.first) + 2_000 + index;

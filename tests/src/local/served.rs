@@ -4,11 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
 use svom_crds::SvomMessagingStatus;
 
 use super::{ENDS_WITHIN, LOG_TAIL, LocalBus, tail};
-use crate::bus::{Bus, Credentials};
+use crate::bus::{Bus, Credentials, RouteDoor, digest_of};
 use crate::command::{Ended, ended};
 use crate::poll;
 use crate::program::{outcome, run};
@@ -69,19 +68,21 @@ impl Bus for LocalBus {
         self.process(server)?.memory()
     }
 
-    /// The bytes that the server's digest is made of: compact JSON with sorted keys, `<`, `>` and
-    /// `&` escaped, and a newline.
     fn given_digest(&self, server: &str) -> Result<String> {
-        let path = self.store(server).join("server.json");
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let value: serde_json::Value = serde_json::from_slice(&text)?;
-        let compact = serde_json::to_string(&value)?
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('&', "\\u0026");
-        let hash = Sha256::digest(format!("{compact}\n"));
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(format!("sha256:{hash}"))
+        digest_of(&self.configuration(server)?)
+    }
+
+    fn route_door(&self, server: &str) -> Result<RouteDoor> {
+        let files = self.store(server);
+        Ok(RouteDoor {
+            address: self.route_address(server)?,
+            host: "127.0.0.1".to_owned(),
+            authority: files.join("route-ca.crt"),
+            certificate: files.join("route.pem"),
+            shown_to_clients: files.join("client.pem"),
+            configuration: serde_json::from_str(&self.configuration(server)?)?,
+            way: None,
+        })
     }
 }
 
@@ -110,6 +111,12 @@ impl LocalBus {
         fs::write(self.resource(), resource)?;
         let mut apply = self.local(&["apply"])?;
         ended(apply.arg("--file").arg(self.resource()), APPLIED_WITHIN)
+    }
+
+    /// What the server reads.
+    fn configuration(&self, server: &str) -> Result<String> {
+        let path = self.store(server).join("server.json");
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     fn wait_until_gone(&self, server: &str, limit: Duration) -> Result<()> {

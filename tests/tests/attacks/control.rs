@@ -1,13 +1,13 @@
 //! The control of the attacks by reply subject: on a server with one account they succeed, with the
-//! very lines that are sent elsewhere.
+//! very lines that are sent elsewhere. That server is on this machine, whoever serves the other tests.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use svom_cluster::notes::figure;
 use svom_tests::bare::{BareServer, PASSWORD};
 use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::raw::{Heard, Publish, Raw};
-use svom_tests::report::figure;
 
 use crate::resource;
 

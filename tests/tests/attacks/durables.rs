@@ -9,18 +9,18 @@ use svom_tests::audit::Audit;
 use svom_tests::bus::Bus;
 use svom_tests::client::{ANSWERS_WITHIN, Client, Library, messages};
 use svom_tests::load::received;
-use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::raw::{Heard, Publish, Raw};
 use svom_tests::report::Cases;
 use svom_tests::rights::Rights;
+use svom_tests::serving;
 
 use crate::{at_first_server, raw, resource};
 
 #[test]
 fn a_durable_obeys_its_own_user_alone() -> Result<()> {
     let resource = resource("durables");
-    LocalBus::with(&resource, |bus| {
+    serving::with(&resource, |bus| {
         let audit = Audit::begin(bus, &Rights::read(&resource)?)?;
         let mut cases = Cases::of("durables of others");
         acknowledgements_cannot_be_forged(bus, &audit, &mut cases)?;
@@ -32,7 +32,7 @@ fn a_durable_obeys_its_own_user_alone() -> Result<()> {
 }
 
 fn acknowledgements_cannot_be_forged(
-    bus: &LocalBus,
+    bus: &dyn Bus,
     audit: &Audit,
     cases: &mut Cases,
 ) -> Result<()> {
@@ -118,7 +118,7 @@ fn reply_of(heard: &Heard) -> Option<&str> {
 }
 
 fn names_that_are_spelt_alike_are_two_durables(
-    bus: &LocalBus,
+    bus: &dyn Bus,
     audit: &Audit,
     cases: &mut Cases,
 ) -> Result<()> {
@@ -143,7 +143,7 @@ fn names_that_are_spelt_alike_are_two_durables(
     Ok(())
 }
 
-fn inboxes_are_private(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
+fn inboxes_are_private(bus: &dyn Bus, cases: &mut Cases) -> Result<()> {
     let mut spy = raw(bus, "gateway")?;
     spy.subscribe("_INBOX.>", None);
     spy.flush()?;
@@ -174,7 +174,7 @@ fn inboxes_are_private(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
     Ok(())
 }
 
-fn nobody_pulls(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
+fn nobody_pulls(bus: &dyn Bus, cases: &mut Cases) -> Result<()> {
     for library in Library::ALL {
         let analyst = Client::connect(library, &bus.credentials("analyst")?)?;
         let pulled = analyst.call(json!({"op": "pull", "stream": "DATA", "consumer": "analyst_data", "timeout_ms": 1_000}));

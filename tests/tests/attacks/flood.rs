@@ -5,10 +5,10 @@ use anyhow::{Context, Result};
 use svom_tests::bus::Bus;
 use svom_tests::client::{Client, Library};
 use svom_tests::generated::head;
-use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::raw::{Publish, Raw};
 use svom_tests::report::{Cases, figure};
+use svom_tests::serving;
 use svom_tests::sizes::sizes;
 
 use crate::raw;
@@ -77,7 +77,7 @@ const PERMITTED: [(&str, &str, Option<&str>, &str); 7] = [
 
 #[test]
 fn a_flood_is_bounded() -> Result<()> {
-    LocalBus::alone_with(&flooding(), |bus| {
+    serving::alone_with(&flooding(), |bus| {
         let mut cases = Cases::of("floods");
         let bystander = Client::connect(Library::NatsPy, &bus.credentials("bystander")?)?;
         let idle = most_memory(bus)? >> 20;
@@ -109,7 +109,7 @@ fn a_flood_is_bounded() -> Result<()> {
 }
 
 /// Returns the most memory that any server took on the way.
-fn flood(bus: &LocalBus, flooder: &mut Raw, publish: Publish<'_>) -> Result<u64> {
+fn flood(bus: &dyn Bus, flooder: &mut Raw, publish: Publish<'_>) -> Result<u64> {
     let mut most = 0;
     for _ in 0..sizes().flood / AT_A_TIME {
         for _ in 0..AT_A_TIME {
@@ -121,7 +121,7 @@ fn flood(bus: &LocalBus, flooder: &mut Raw, publish: Publish<'_>) -> Result<u64>
     Ok(most)
 }
 
-fn most_memory(bus: &LocalBus) -> Result<u64> {
+fn most_memory(bus: &dyn Bus) -> Result<u64> {
     let memory: Result<Vec<u64>> = bus
         .servers()
         .iter()

@@ -5,10 +5,10 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 use svom_tests::audit::Audit;
 use svom_tests::client::{Client, Library};
-use svom_tests::local::LocalBus;
 use svom_tests::raw::{Publish, Raw, is_refused};
 use svom_tests::report::Cases;
 use svom_tests::rights::Rights;
+use svom_tests::serving;
 
 use crate::{at_first_server, raw, resource};
 
@@ -119,7 +119,7 @@ const SUBSCRIPTIONS: [(&str, Option<&str>); 29] = [
 #[test]
 fn what_is_not_granted_is_refused() -> Result<()> {
     let resource = resource("forbidden");
-    LocalBus::with(&resource, |bus| {
+    serving::with(&resource, |bus| {
         let mut audit = Audit::begin(bus, &Rights::read(&resource)?)?;
         let mut cases = Cases::of("what is not granted");
         let victim = Client::connect(Library::NatsPy, &at_first_server(bus, "victim")?)?;

@@ -5,9 +5,9 @@ use anyhow::Result;
 use serde_json::json;
 use svom_tests::audit::{Audit, Heard};
 use svom_tests::client::{Client, Library};
-use svom_tests::local::LocalBus;
 use svom_tests::report::Cases;
 use svom_tests::rights::Rights;
+use svom_tests::serving;
 
 use crate::{at_first_server, resource};
 
@@ -45,7 +45,7 @@ const HEADERS: [(&str, &[(&str, &str)]); 9] = [
 #[test]
 fn headers_do_nothing_to_the_stream() -> Result<()> {
     let resource = resource("headers");
-    LocalBus::with(&resource, |bus| {
+    serving::with(&resource, |bus| {
         let mut audit = Audit::begin(bus, &Rights::read(&resource)?)?;
         let mut cases = Cases::of("headers");
         audit.publish("data.vhf", "before")?;

@@ -4,11 +4,11 @@ use anyhow::Result;
 use svom_tests::audit::{Audit, Heard};
 use svom_tests::client::{ANSWERS_WITHIN, Client, Library};
 use svom_tests::load::received;
-use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::raw::{self, Publish, Raw};
 use svom_tests::report::Cases;
 use svom_tests::rights::Rights;
+use svom_tests::serving;
 use svom_tests::sizes::sizes;
 
 use crate::{at_first_server, raw as connect, resource};
@@ -60,7 +60,7 @@ const CARRIERS: [Carrier; 9] = [
 #[test]
 fn no_answer_can_be_sent_elsewhere() -> Result<()> {
     let resource = resource("replies");
-    LocalBus::with(&resource, |bus| {
+    serving::with(&resource, |bus| {
         let mut audit = Audit::begin(bus, &Rights::read(&resource)?)?;
         let mut cases = Cases::of("answers sent elsewhere");
         let (mut gateway, mut analyst) = (connect(bus, "gateway")?, connect(bus, "analyst")?);

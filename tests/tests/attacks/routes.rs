@@ -1,17 +1,16 @@
 //! The port between servers: a client's certificate does not open it, and without its password
 //! another server's does not either. And where clients show certificates, nothing else will do.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use svom_tests::bus::{Bus, Credentials};
+use svom_tests::bus::{Bus, Credentials, RouteDoor};
 use svom_tests::client::{Client, Library, connection};
-use svom_tests::local::LocalBus;
 use svom_tests::raw;
 use svom_tests::report::Cases;
+use svom_tests::serving;
 use svom_tests::tls;
 
 use crate::resource;
@@ -25,7 +24,7 @@ fn a_clients_certificate_opens_no_route() -> Result<()> {
         "{}  tls: {{clientCertificates: Required}}\n",
         resource("routes")
     );
-    LocalBus::with(&resource, |bus| {
+    serving::with(&resource, |bus| {
         let mut cases = Cases::of("certificates");
         routes(bus, &mut cases)?;
         clients(bus, &mut cases)?;
@@ -44,16 +43,11 @@ enum Answer {
     LetsIn,
 }
 
-fn routes(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
+fn routes(bus: &dyn Bus, cases: &mut Cases) -> Result<()> {
     let servers = bus.servers();
     let server = servers.first().context("the bus has no server")?;
-    let files = bus.store(server);
-    let door = Door {
-        address: bus.route_address(server)?,
-        trusted: files.join("route-ca.crt"),
-    };
-    let (route, of_server) = (files.join("route.pem"), files.join("client.pem"));
-    let right = Login::of(&files)?;
+    let door = bus.route_door(server)?;
+    let right = Login::of(&door.configuration)?;
     let user = bus.credentials("analyst")?;
     let (certificate, key) = user.certificate.as_ref().context("no certificate")?;
     let of_user = Login {
@@ -61,8 +55,9 @@ fn routes(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
         password: user.password()?.to_owned(),
         ..right.clone()
     };
-    let own = Some((route.as_path(), route.as_path()));
-    let shown = Some((of_server.as_path(), of_server.as_path()));
+    let own = Some((door.certificate.as_path(), door.certificate.as_path()));
+    let shown = door.shown_to_clients.as_path();
+    let shown = Some((shown, shown));
     let attempts: [(&str, Option<Pair<'_>>, &Login, Answer); 7] = [
         ("no certificate", None, &right, Answer::Closes),
         (
@@ -99,7 +94,7 @@ fn routes(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
         ("nothing wrong", own, &right, Answer::LetsIn),
     ];
     for (what, certificate, login, expected) in attempts {
-        let answer = door.knock(certificate, login);
+        let answer = knock(&bus.route_door(server)?, certificate, login);
         let right = matches!(&answer, Ok(found) if *found == expected);
         cases.holds(
             format!("a server with {what} on the route port"),
@@ -120,11 +115,9 @@ struct Login {
 
 impl Login {
     /// That of the servers themselves.
-    fn of(files: &Path) -> Result<Self> {
-        let config = fs::read(files.join("server.json"))?;
-        let config: serde_json::Value = serde_json::from_slice(&config)?;
+    fn of(configuration: &serde_json::Value) -> Result<Self> {
         let word = |key: &str| -> Result<String> {
-            let value = config.pointer(&format!("/cluster/{key}"));
+            let value = configuration.pointer(&format!("/cluster/{key}"));
             let value = value.and_then(serde_json::Value::as_str);
             Ok(value
                 .with_context(|| format!("no {key} of routes"))?
@@ -145,38 +138,30 @@ impl Login {
     }
 }
 
-/// Where a server lets other servers in.
-struct Door {
-    address: String,
-    trusted: PathBuf,
-}
-
-impl Door {
-    /// Says what another server would say, and listens until the answer is clear.
-    fn knock(&self, certificate: Option<Pair<'_>>, login: &Login) -> Result<Answer> {
-        // Unlike for clients, TLS comes before the first line.
-        let socket = raw::reach(&self.address)?;
-        let client = tls::client(&self.trusted, certificate)?;
-        let mut stream = BufReader::new(tls::upgrade(socket, "127.0.0.1", client)?);
-        let connect = json!({"verbose": false, "user": login.user, "pass": login.password,
-        "tls_required": true, "name": "intruder", "cluster": login.cluster});
-        let words = format!("CONNECT {connect}\r\nPING\r\n");
-        stream.get_mut().write_all(words.as_bytes())?;
-        loop {
-            let mut line = String::new();
-            // With TLS 1.3 a certificate is refused after the handshake, at the first read.
-            match stream.read_line(&mut line) {
-                Ok(0) => return Ok(Answer::Closes),
-                Err(error) if is_refusal_of_tls(&error) => return Ok(Answer::Closes),
-                read => read?,
-            };
-            let line = line.to_lowercase();
-            if line.contains("authorization violation") {
-                return Ok(Answer::RefusesPassword);
-            }
-            if line.starts_with("pong") {
-                return Ok(Answer::LetsIn);
-            }
+/// Says what another server would say, and listens until the answer is clear.
+fn knock(door: &RouteDoor, certificate: Option<Pair<'_>>, login: &Login) -> Result<Answer> {
+    // Unlike for clients, TLS comes before the first line.
+    let socket = raw::reach(&door.address)?;
+    let client = tls::client(&door.authority, certificate)?;
+    let mut stream = BufReader::new(tls::upgrade(socket, &door.host, client)?);
+    let connect = json!({"verbose": false, "user": login.user, "pass": login.password,
+    "tls_required": true, "name": "intruder", "cluster": login.cluster});
+    let words = format!("CONNECT {connect}\r\nPING\r\n");
+    stream.get_mut().write_all(words.as_bytes())?;
+    loop {
+        let mut line = String::new();
+        // With TLS 1.3 a certificate is refused after the handshake, at the first read.
+        match stream.read_line(&mut line) {
+            Ok(0) => return Ok(Answer::Closes),
+            Err(error) if is_refusal_of_tls(&error) => return Ok(Answer::Closes),
+            read => read?,
+        };
+        let line = line.to_lowercase();
+        if line.contains("authorization violation") {
+            return Ok(Answer::RefusesPassword);
+        }
+        if line.starts_with("pong") {
+            return Ok(Answer::LetsIn);
         }
     }
 }
@@ -187,13 +172,11 @@ fn is_refusal_of_tls(error: &io::Error) -> bool {
     matches!(tls, Some(rustls::Error::AlertReceived(_)))
 }
 
-fn clients(bus: &LocalBus, cases: &mut Cases) -> Result<()> {
+fn clients(bus: &dyn Bus, cases: &mut Cases) -> Result<()> {
     let (known, other) = (bus.credentials("analyst")?, bus.credentials("victim")?);
-    let route = bus
-        .servers()
-        .first()
-        .map(|server| bus.store(server).join("route.pem"))
-        .context("no server")?;
+    let servers = bus.servers();
+    let server = servers.first().context("the bus has no server")?;
+    let route = bus.route_door(server)?.certificate;
     let attempts = [
         ("its own certificate and password", known.clone(), true),
         (

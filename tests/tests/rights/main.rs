@@ -11,10 +11,10 @@ use svom_tests::bus::Bus;
 use svom_tests::client::{ANSWERS_WITHIN, Call, Client, Event, Library, messages};
 use svom_tests::generated;
 use svom_tests::load::received;
-use svom_tests::local::LocalBus;
 use svom_tests::poll;
 use svom_tests::report::Cases;
 use svom_tests::rights::{AUDITOR, Durable, Rights, UserRights, stream_of};
+use svom_tests::serving;
 use svom_tests::sizes::sizes;
 
 /// A user's client with one library, and what the user may do.
@@ -40,14 +40,14 @@ fn every_right_is_granted_and_no_other() -> Result<()> {
     let sizes = sizes();
     for seed in 0..sizes.generated_resources {
         let resource = generated::resource(seed, sizes.generated_users);
-        LocalBus::with(&resource, |bus| {
+        serving::with(&resource, |bus| {
             whole_matrix(bus, &Rights::read(&resource)?)
         })?;
     }
     Ok(())
 }
 
-fn whole_matrix(bus: &LocalBus, rights: &Rights) -> Result<()> {
+fn whole_matrix(bus: &dyn Bus, rights: &Rights) -> Result<()> {
     let mut cases = Cases::of("rights");
     let mut audit = Audit::begin(bus, rights)?;
     let participants = participants(bus, rights)?;
@@ -65,7 +65,7 @@ fn whole_matrix(bus: &LocalBus, rights: &Rights) -> Result<()> {
     cases.finish()
 }
 
-fn participants<'a>(bus: &LocalBus, rights: &'a Rights) -> Result<Vec<Participant<'a>>> {
+fn participants<'a>(bus: &dyn Bus, rights: &'a Rights) -> Result<Vec<Participant<'a>>> {
     let mut participants = Vec::new();
     for (user, rights) in rights.users.iter().filter(|(user, _)| *user != AUDITOR) {
         let credentials = bus.credentials(user)?;

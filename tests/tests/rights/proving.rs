@@ -6,15 +6,15 @@ use svom_tests::bus::Bus;
 use svom_tests::client::{Client, Library};
 use svom_tests::generated;
 use svom_tests::load::received;
-use svom_tests::local::LocalBus;
 use svom_tests::report::figure;
 use svom_tests::rights::{AUDITOR, Rights};
+use svom_tests::serving;
 use svom_tests::sizes::sizes;
 
 #[test]
 fn proving_rights_stores_and_delivers_nothing() -> Result<()> {
     let resource = generated::resource(1_000, sizes().generated_users);
-    LocalBus::with(&resource, |bus| {
+    serving::with(&resource, |bus| {
         let rights = Rights::read(&resource)?;
         let mut audit = Audit::begin(bus, &rights)?;
         // Only the markers of the audit itself: the proof of `up` stored nothing.
@@ -49,7 +49,7 @@ fn proving_rights_stores_and_delivers_nothing() -> Result<()> {
     })
 }
 
-fn readers_of_everything(bus: &LocalBus, rights: &Rights) -> Result<Vec<(String, Client)>> {
+fn readers_of_everything(bus: &dyn Bus, rights: &Rights) -> Result<Vec<(String, Client)>> {
     let mut readers = Vec::new();
     for (user, rights) in rights.users.iter().filter(|(user, _)| *user != AUDITOR) {
         for durable in &rights.durables {

@@ -1,4 +1,5 @@
-//! The suites that need a Kubernetes: one is brought up for each group of them, and taken down.
+//! The suites that need a Kubernetes: one is brought up for each group of them, and taken down. With those
+//! of the operator run the suites of the bus that the step `tests` runs on this machine.
 //!
 //! In: the machine. Out: the tests' counts. Where no cluster can be had, the suites that need one skip
 //! their tests and say why; a cluster that does not come up is a failure, and so is one that does not
@@ -18,47 +19,55 @@ const TESTBED: [&str; 4] = ["bus", "cycles", "images", "platform"];
 /// Suites of the operator, and of how it is installed.
 const OPERATOR: [&str; 2] = ["installing", "operator"];
 
+/// Suites of the bus that are the same on a cluster.
+const BUS: [&str; 3] = ["rights", "attacks", "durables"];
+
 /// The exit code of what this machine cannot do.
 const SKIPPED: u8 = 3;
 
 /// The testbed and its own suites.
 pub fn testbed(gate: &Gate) -> anyhow::Result<Tally> {
-    run(gate, cargo_test(&["--lib", "--bins"]), &TESTBED)
+    let units = ["--lib", "--bins"];
+    run(gate, vec![tests(&["--package", PACKAGE], &units, &TESTBED)])
 }
 
-/// The suites of the operator.
+/// The suites of the operator, and on its buses those of the bus.
 pub fn operator(gate: &Gate) -> anyhow::Result<Tally> {
-    let mut tests = cargo_test(&[]);
-    several_at_once(&mut tests);
-    run(gate, tests, &OPERATOR)
+    let mut operator = tests(&["--package", PACKAGE], &[], &OPERATOR);
+    // The packages of the step `tests`, so that nothing is compiled with other features.
+    let mut bus = tests(&["--workspace", "--exclude", PACKAGE], &[], &BUS);
+    bus.env("SVOM_TEST_BUS", "cluster");
+    several_at_once(&mut operator);
+    several_at_once(&mut bus);
+    run(gate, vec![operator, bus])
 }
 
-fn cargo_test(units: &[&str]) -> Tool {
-    let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast", "--package", PACKAGE]);
-    for unit in units {
-        tests.argument(unit);
+fn tests(packages: &[&str], units: &[&str], suites: &[&str]) -> Tool {
+    let mut tests = Tool::cargo(["test", "--locked", "--no-fail-fast"]);
+    let suites = suites.iter().flat_map(|suite| ["--test", suite]);
+    for word in packages.iter().chain(units).copied().chain(suites) {
+        tests.argument(word);
     }
     tests
 }
 
-fn run(gate: &Gate, mut tests: Tool, suites: &[&str]) -> anyhow::Result<Tally> {
+fn run(gate: &Gate, suites: Vec<Tool>) -> anyhow::Result<Tally> {
     // A run that is killed cannot take its cluster down: whoever brings up the next one does.
     let this = std::process::id().to_string();
     let name = format!("gate-{this}");
-    let mut tally = Tally::default();
-    for word in suites.iter().flat_map(|suite| ["--test", suite]) {
-        tests.argument(word);
-    }
-    gate.inform(&mut tests);
-    name_programs(&mut tests)?;
     let up = program(&["up", "--name", &name, "--owner", &this]).code()?;
     if !matches!(up, 0 | SKIPPED) {
         return Ok(Tally::FAILED);
     }
-    if up == 0 {
-        tests.env("SVOM_TEST_CLUSTER", &name);
+    let mut tally = Tally::default();
+    for mut tests in suites {
+        gate.inform(&mut tests);
+        name_programs(&mut tests)?;
+        if up == 0 {
+            tests.env("SVOM_TEST_CLUSTER", &name);
+        }
+        tally += count(tests, rust_line, &mut std::io::stdout())?;
     }
-    tally += count(tests, rust_line, &mut std::io::stdout())?;
     if program(&["down", "--name", &name]).code()? != 0 {
         tally += Tally::FAILED;
     }

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use svom_cluster::scene::Scene;
+use svom_cluster::wait::eventually;
 
 use crate::clients::two_users;
-use crate::scene::{Scene, eventually};
 
 pub fn users_rights_and_domains_change_while_the_bus_runs(scene: &Scene) -> Result<()> {
     let domains = json!([{"name": "data", "programs": ["vhf"]}]);

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-
-use crate::scene::{Scene, eventually, manifest};
+use svom_cluster::scene::{Scene, manifest};
+use svom_cluster::wait::{LIMIT, eventually};
 
 /// The users of the smallest example.
 pub fn two_users() -> Value {
@@ -33,9 +33,7 @@ pub fn one_resource_one_wait_one_secret(scene: &Scene) -> Result<()> {
     let namespace = format!("--namespace={}", scene.namespace);
     let published = ["pod/vhf-listener", namespace.as_str()];
     let succeeded = "jsonpath={.status.phase}=Succeeded";
-    scene
-        .kubectl()
-        .wait(&published, succeeded, crate::scene::LIMIT)?;
+    scene.kubectl().wait(&published, succeeded, LIMIT)?;
     // Who listens may have come after the first message.
     scene.client("listens", "fsc-user-alert-desk")?;
     scene.client("publishes", "fsc-user-vhf-listener")?;
@@ -55,6 +53,11 @@ pub fn one_resource_one_wait_one_secret(scene: &Scene) -> Result<()> {
     ] {
         let said = scene.ask(pod, &words)?;
         ensure!(said.contains(refusal), "{pod} {words:?}: {said}");
+    }
+    // Of the servers' ports only theirs is open to clients.
+    for (port, is_open) in [("4222", true), ("6222", false), ("8222", false)] {
+        let said = scene.ask("publishes", &["reach", "fsc-0.fsc-servers", port])?;
+        ensure!(said.starts_with("open") == is_open, "port {port} is {said}");
     }
     Ok(())
 }

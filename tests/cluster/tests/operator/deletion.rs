@@ -2,9 +2,10 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use svom_cluster::scene::{Scene, manifest};
+use svom_cluster::wait::LIMIT;
 
 use crate::clients::two_users;
-use crate::scene::{LIMIT, Scene, manifest};
 
 pub fn what_is_retained_is_taken_up_again_with_its_messages(scene: &Scene) -> Result<()> {
     scene.apply("fsc", &json!({"users": two_users()}))?;

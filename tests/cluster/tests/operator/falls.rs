@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use svom_cluster::fault::{Fault, Faults, Place, Provoked};
 use svom_cluster::notes::{at_level, figure};
+use svom_cluster::scene::Scene;
+use svom_cluster::wait::eventually;
 
 use crate::clients::two_users;
-use crate::scene::{Scene, eventually};
 
 /// Where a client notes messages.
 const LOG: &str = "/tmp/messages";
@@ -66,6 +67,7 @@ pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<(
             let read = read(scene, &load, sent.len())?;
             let lost = sent.iter().filter(|message| !read.contains(*message));
             let (sent, lost) = (sent.len(), lost.count());
+            every_route_is_by_name(scene)?;
             figure(
                 &format!("server {} under load", fall.word()),
                 format!("{sent} acknowledged, {lost} lost"),
@@ -73,6 +75,16 @@ pub fn nothing_acknowledged_is_lost_when_servers_fall(scene: &Scene) -> Result<(
             ensure!(sent > 0 && lost == 0, "{lost} of {sent} are lost");
         }
     }
+    Ok(())
+}
+
+/// That no server tries to reach another by an address: no certificate is for it, and where some of the
+/// routes between two servers do not come to be, accounts are cut in two.
+fn every_route_is_by_name(scene: &Scene) -> Result<()> {
+    let servers = "--selector=app.kubernetes.io/name=nats";
+    let said = scene.run(&["logs", servers, "--tail=-1", "--prefix"])?;
+    let by_address = said.lines().find(|line| line.contains("IP SANs"));
+    ensure!(by_address.is_none(), "{by_address:?}");
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use svom_cluster::scene::Scene;
 
 use crate::clients::two_users;
-use crate::scene::Scene;
 
 pub fn what_a_person_must_mend_is_told_and_acted_on_once_it_is_mended(scene: &Scene) -> Result<()> {
     let with = |secret: &str| {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use svom_cluster::notes::{at_level, figure};
+use svom_cluster::scene::Scene;
+use svom_cluster::wait::eventually;
 
 use crate::audit::{Calls, calls};
 use crate::clients::two_users;
-use crate::scene::{Scene, eventually};
 
 /// For how long nothing is written when what was begun has come to its end: a pass that has something
 /// to do is not put off longer.

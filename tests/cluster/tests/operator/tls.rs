@@ -3,9 +3,10 @@
 use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};
+use svom_cluster::scene::Scene;
+use svom_cluster::wait::eventually;
 
 use crate::clients::two_users;
-use crate::scene::{Scene, eventually};
 
 pub fn certificates_are_shown_and_renewed_without_a_disconnect(scene: &Scene) -> Result<()> {
     let valid_for = |validity: &str| {

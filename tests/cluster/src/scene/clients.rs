@@ -1,22 +1,29 @@
-//! Clients of a bus, each in a pod of its own, and the program that they run.
+//! Clients in a scene's namespace: pods with nothing but a user's Secret in them.
 
 use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 use serde_json::json;
 
-use super::{LIMIT, Scene};
+use super::Scene;
+use crate::wait::LIMIT;
 
 /// The program that the pods of [`Scene::client`] have.
 const CLIENT: [&str; 2] = ["python3", "/programs/client.py"];
 
 impl Scene {
     /// A pod with nothing but a user's Secret in it, which waits for programs to run.
+    ///
+    /// # Errors
+    /// When it does not come to run.
     pub fn client(&self, pod: &str, secret: &str) -> Result<()> {
         self.client_away_from(None, pod, secret)
     }
 
     /// The same, on another node than this one.
+    ///
+    /// # Errors
+    /// As [`Self::client`].
     pub fn client_away_from(&self, node: Option<&str>, pod: &str, secret: &str) -> Result<()> {
         let elsewhere = node.map(|node| {
             let is_not = json!({"key": "metadata.name", "operator": "NotIn", "values": [node]});
@@ -62,11 +69,11 @@ impl Scene {
         let programs = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "programs", "namespace": self.namespace},
-            "data": {"client.py": include_str!("../client.py")},
+            "data": {"client.py": include_str!("client.py")},
         });
         self.kubectl().apply(&programs.to_string())?;
         self.kubectl().apply(&manifest.to_string())?;
-        let namespace = format!("--namespace={}", self.namespace);
+        let namespace = self.option();
         self.kubectl().wait(
             &[&namespace, &format!("pod/{pod}")],
             "condition=Ready",
@@ -75,17 +82,26 @@ impl Scene {
     }
 
     /// What a program prints in a client's pod, where it ends well.
+    ///
+    /// # Errors
+    /// When it ends badly.
     pub fn in_pod(&self, pod: &str, program: &[&str]) -> Result<String> {
         self.kubectl().exec(&self.namespace, pod, "client", program)
     }
 
     /// What the client program prints in a pod.
+    ///
+    /// # Errors
+    /// When it ends badly.
     pub fn ask(&self, pod: &str, words: &[&str]) -> Result<String> {
         let said = self.in_pod(pod, &[&CLIENT, words].concat())?;
         Ok(said.trim().to_owned())
     }
 
     /// The same, for what takes its time and prints nothing.
+    ///
+    /// # Errors
+    /// When it ends badly, or does not end.
     pub fn ask_for(&self, pod: &str, words: &[&str]) -> Result<()> {
         let program = [&CLIENT, words].concat();
         let kubectl = self.kubectl();
@@ -96,6 +112,9 @@ impl Scene {
     }
 
     /// Works while the client program runs in a pod, until the work is done.
+    ///
+    /// # Errors
+    /// When the work fails, or the program does.
     pub fn beside(
         &self,
         pod: &str,

@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+import socket
 import ssl
 import sys
 import time
@@ -155,6 +156,15 @@ async def drain(subject, group, log, count, name=""):
     await client.close()
 
 
+def reach(host, port):
+    """Says whether a connection is let through."""
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+        print("open")
+    except OSError as error:
+        print("closed:", error)
+
+
 def main():
     what, *words = sys.argv[1:]
     if what == "publish":
@@ -174,6 +184,8 @@ def main():
         asyncio.run(load(*words))
     elif what == "drain":
         asyncio.run(drain(*words))
+    elif what == "reach":
+        reach(*words)
     else:
         sys.exit(f"{what}?")
 

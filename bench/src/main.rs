@@ -8,6 +8,7 @@ mod bare_controller;
 mod change;
 mod idle;
 mod machine;
+mod on_cluster;
 mod operator;
 mod paired;
 mod plan;
@@ -28,11 +29,12 @@ use paired::Rounds;
 use row::{Bench, Row};
 
 /// Every bench. Rows come out in this order.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     machine::BENCH,
     plan::BENCH,
     idle::BENCH,
     operator::BENCH,
+    on_cluster::BENCH,
     up::BENCH,
     change::BENCH,
     publish::BENCH,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use svom_cluster::scene::Scene;
+use svom_cluster::scene::{On, Scene};
 use svom_cluster::wait::LIMIT;
 
 use crate::paired::{Rounds, paired};
@@ -23,7 +23,7 @@ const BARE: &str = "bare";
 const RATIO: f64 = 1.3;
 
 fn measure(rounds: Rounds) -> Result<Vec<Row>> {
-    let scene = match Scene::prepare("bench")? {
+    let scene = match Scene::prepare("bench", On::Any)? {
         Ok(scene) => scene,
         Err(skipped) => {
             eprintln!("skipped: cluster: {}", skipped.why);

@@ -12,7 +12,9 @@
 mod crash;
 mod handover;
 mod looked_at;
+mod mortal;
 mod process;
 mod support;
 mod trouble;
 mod websockets;
+mod world;

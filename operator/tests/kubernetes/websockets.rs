@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::Api;
 
-use crate::crash::World;
 use crate::support::{apply, in_namespace, resource, shared};
+use crate::world::World;
 
 const NAMESPACE: &str = "websockets";
 const SPEC: &str = "{websocket: {enabled: true}, external: {hostnames: [bus.example.org]}, \

@@ -100,6 +100,27 @@ impl Engine {
         command
     }
 
+    /// A command on the machine that sees processes and mounts as the engine does: by the ids that it
+    /// gives them.
+    pub fn among_its_processes(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = match self.first {
+            None => Command::new(program),
+            Some(first) => {
+                let namespace = |kind: &str| format!("/proc/{first}/ns/{kind}");
+                let mut nsenter = Command::new("nsenter");
+                nsenter
+                    .arg(format!("--mount={}", namespace("mnt")))
+                    // The first process is not among them: those that it starts are.
+                    .arg(format!("--pid={}", namespace("pid_for_children")))
+                    .arg("--")
+                    .arg(program);
+                nsenter
+            }
+        };
+        self.point(&mut command);
+        command
+    }
+
     /// The first process of a private engine: it is in the engine's network, and ends with it.
     pub fn first_process(&self) -> Option<u32> {
         self.first

@@ -73,6 +73,12 @@ impl Built {
         let found = found.with_context(|| format!("cannot read {}", self.archive.display()))?;
         Ok(found.len())
     }
+
+    /// Its name where it was put elsewhere, as `registry.example.org/team`.
+    pub fn below(&self, place: &str) -> String {
+        let name = self.reference.strip_prefix(REGISTRY);
+        format!("{place}{}", name.unwrap_or(&self.reference))
+    }
 }
 
 /// Makes an image from this checkout, or finds it made.

@@ -17,6 +17,7 @@ pub mod fault;
 pub mod forward;
 pub mod image;
 pub mod images;
+pub mod inside;
 pub mod kind;
 pub mod kubectl;
 mod lock;

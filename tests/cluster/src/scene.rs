@@ -1,9 +1,10 @@
 //! A namespace with an operator in it, installed by the manifests as they are but for the images.
 //!
-//! In: a cluster that was made here. Out: resources applied and waited for, clients in pods, and what
+//! In: a cluster. Out: resources applied and waited for, clients in pods, and what
 //! there is in the namespace. One that is made for a test goes with it; one that lasts is there for the
 //! next run on the cluster.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,7 +17,7 @@ use crate::cache::Cache;
 use crate::cluster::Cluster;
 use crate::command;
 use crate::engine::choice::Skipped;
-use crate::images::{self, Image};
+use crate::images::{self, Built, Image};
 use crate::kubectl::Kubectl;
 use crate::progress::Progress;
 use crate::wait::{LIMIT, eventually};
@@ -30,6 +31,18 @@ const OPERATOR: &str = "deployment/svom-messaging";
 static SCENES: AtomicU32 = AtomicU32::new(0);
 
 static IMAGES: OnceLock<Result<Images, String>> = OnceLock::new();
+
+/// Where the nodes of a cluster that was made elsewhere find the images: what stands before their names.
+const IMAGES_VARIABLE: &str = "SVOM_TEST_IMAGES";
+
+/// On which clusters something can be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// On every one whose nodes know the images.
+    Any,
+    /// On one that was made here: it takes its nodes' engine, its audit log, or what all of its users share.
+    MadeHere,
+}
 
 /// Images as pods name them.
 #[derive(Clone, Debug)]
@@ -57,10 +70,10 @@ impl Scene {
     ///
     /// # Errors
     /// When the cluster, an image or the operator cannot be had although it should be possible.
-    pub fn prepare(suite: &str) -> Result<Result<Self, Skipped>> {
+    pub fn prepare(suite: &str, on: On) -> Result<Result<Self, Skipped>> {
         let number = SCENES.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("{suite}-{}-{number}", std::process::id());
-        Self::make(suite, namespace, false)
+        Self::make(suite, on, namespace, false)
     }
 
     /// The one of these suites, which stays for their next run on the cluster; or why there can be none.
@@ -68,16 +81,15 @@ impl Scene {
     /// # Errors
     /// As [`Self::prepare`].
     pub fn lasting(suites: &str) -> Result<Result<Self, Skipped>> {
-        Self::make(suites, suites.to_owned(), true)
+        Self::make(suites, On::MadeHere, suites.to_owned(), true)
     }
 
-    fn make(suite: &str, namespace: String, lasts: bool) -> Result<Result<Self, Skipped>> {
+    fn make(suite: &str, on: On, namespace: String, lasts: bool) -> Result<Result<Self, Skipped>> {
         let cluster = match Cluster::for_tests(suite)? {
             Ok(cluster) => cluster,
             Err(skipped) => return Ok(Err(skipped)),
         };
-        if cluster.engine().is_none() {
-            let why = "the images are loaded only into a cluster that was made here".to_owned();
+        if let Some(why) = impossible(&cluster, on) {
             return Ok(Err(Skipped { why }));
         }
         let images = IMAGES.get_or_init(|| loaded(&cluster).map_err(|error| format!("{error:#}")));
@@ -242,23 +254,53 @@ fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
 }
 
+/// Why this cannot be tried on a cluster; nothing where it can.
+fn impossible(cluster: &Cluster, on: On) -> Option<String> {
+    if cluster.engine().is_some() {
+        return None;
+    }
+    match on {
+        On::MadeHere => Some(
+            "it takes more than kubectl, and is tried only on a cluster that was made here"
+                .to_owned(),
+        ),
+        On::Any if elsewhere().is_none() => Some(format!(
+            "the images are made here: make them known to the cluster's nodes, and say in \
+             {IMAGES_VARIABLE} where those find them"
+        )),
+        On::Any => None,
+    }
+}
+
+fn elsewhere() -> Option<String> {
+    let given = env::var(IMAGES_VARIABLE).ok()?;
+    (!given.is_empty()).then_some(given)
+}
+
 fn loaded(cluster: &Cluster) -> Result<Images> {
     let progress = Progress::shown();
     let cache = Cache::open()?;
     let [nats_server, operator, client] = [Image::NatsServer, Image::Operator, Image::Client]
         .map(|image| images::build(image, &cache, &progress));
     let (nats_server, operator, client) = (nats_server?, operator?, client?);
-    let mut archives = vec![nats_server.archive];
-    // The tags of the others say what is in them, so that one of the name is this one.
-    for image in [&operator, &client] {
-        if !cluster.knows(&image.reference)? {
-            archives.push(image.archive.clone());
+    if cluster.engine().is_some() {
+        let mut archives = vec![nats_server.archive.clone()];
+        // The tags of the others say what is in them, so that one of the name is this one.
+        for image in [&operator, &client] {
+            if !cluster.knows(&image.reference)? {
+                archives.push(image.archive.clone());
+            }
         }
+        cluster.load(&archives, &progress)?;
     }
-    cluster.load(&archives, &progress)?;
+    let place = elsewhere().filter(|_| cluster.engine().is_none());
+    let named = |image: Built| match &place {
+        Some(place) => image.below(place),
+        None => image.reference,
+    };
     Ok(Images {
-        nats_server: nats_server.reference,
-        operator: operator.reference,
-        client: client.reference,
+        nats_server: named(nats_server),
+        operator: named(operator),
+        client: named(client),
     })
 }

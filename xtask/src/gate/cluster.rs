@@ -19,8 +19,8 @@ const TESTBED: [&str; 4] = ["bus", "cycles", "images", "platform"];
 /// Suites of the operator, and of how it is installed.
 const OPERATOR: [&str; 2] = ["installing", "operator"];
 
-/// Suites of the bus that are the same on a cluster.
-const BUS: [&str; 3] = ["rights", "attacks", "durables"];
+/// Suites of other packages: those of the bus that are the same on a cluster, and where the operator dies.
+const OTHERS: [&str; 4] = ["rights", "attacks", "durables", "crash_points"];
 
 /// The exit code of what this machine cannot do.
 const SKIPPED: u8 = 3;
@@ -35,11 +35,11 @@ pub fn testbed(gate: &Gate) -> anyhow::Result<Tally> {
 pub fn operator(gate: &Gate) -> anyhow::Result<Tally> {
     let mut operator = tests(&["--package", PACKAGE], &[], &OPERATOR);
     // The packages of the step `tests`, so that nothing is compiled with other features.
-    let mut bus = tests(&["--workspace", "--exclude", PACKAGE], &[], &BUS);
-    bus.env("SVOM_TEST_BUS", "cluster");
+    let mut others = tests(&["--workspace", "--exclude", PACKAGE], &[], &OTHERS);
+    others.env("SVOM_TEST_BUS", "cluster");
     several_at_once(&mut operator);
-    several_at_once(&mut bus);
-    run(gate, vec![operator, bus])
+    several_at_once(&mut others);
+    run(gate, vec![operator, others])
 }
 
 fn tests(packages: &[&str], units: &[&str], suites: &[&str]) -> Tool {

@@ -36,7 +36,7 @@ fn nats_py() -> Result<()> {
 
 #[test]
 fn nats_py_with_an_nkey() -> Result<()> {
-    Trial::of("nats-py with an NKey", nats_py_example()?)
+    Trial::of("nats-py", nats_py_example()?)
         .with_an_nkey()
         .holds()
 }
@@ -54,7 +54,7 @@ fn async_nats() -> Result<()> {
 
 #[test]
 fn async_nats_with_an_nkey() -> Result<()> {
-    let trial = Trial::of("async-nats with an NKey", async_nats_example()?);
+    let trial = Trial::of("async-nats", async_nats_example()?);
     trial.with_an_nkey().holds()
 }
 
@@ -78,15 +78,20 @@ fn the_nats_command() -> Result<()> {
 
 #[test]
 fn the_java_client_synchronously() -> Result<()> {
-    jnats("sync")
+    jnats("sync", |trial| trial)
 }
 
 #[test]
 fn the_java_client_by_a_dispatcher() -> Result<()> {
-    jnats("async")
+    jnats("async", |trial| trial)
 }
 
-fn jnats(how: &str) -> Result<()> {
+#[test]
+fn the_java_client_with_an_nkey() -> Result<()> {
+    jnats("sync", Trial::with_an_nkey)
+}
+
+fn jnats(how: &str, otherwise: impl FnOnce(Trial) -> Trial) -> Result<()> {
     if let Some(why) = java::missing() {
         return skip("interop", format!("interop: jnats, {how}: {why}"));
     }
@@ -95,11 +100,11 @@ fn jnats(how: &str) -> Result<()> {
         .arg("-cp")
         .arg(java::jars()?.join("*"))
         .arg(format!("{EXAMPLES}/Jnats.java"));
-    Trial {
+    let trial = Trial {
         more: vec![how.to_owned()],
         ..Trial::of(&format!("jnats {how}"), command)
-    }
-    .holds()
+    };
+    otherwise(trial).holds()
 }
 
 #[test]
@@ -109,7 +114,7 @@ fn nats_js_over_the_websocket() -> Result<()> {
 
 #[test]
 fn nats_js_with_an_nkey_and_a_certificate() -> Result<()> {
-    nats_js("nats.js with an NKey and a certificate", |trial| {
+    nats_js("nats.js with a certificate", |trial| {
         let mut trial = trial.with_an_nkey();
         trial.bus += "  tls: {clientCertificates: Required}\n";
         trial
@@ -155,6 +160,7 @@ impl Trial {
 
     fn with_an_nkey(self) -> Self {
         Self {
+            client: format!("{} with an NKey", self.client),
             authentication: "NKey",
             ..self
         }

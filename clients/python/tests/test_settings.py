@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from harness import resources
 from harness.bus import Bus, until
 
 from svom.messaging import settings
+from svom.messaging.aio import AsyncNatsIo
 from svom.messaging.errors import AuthenticationError, ConfigurationError, ConnectError, TlsError
 from svom.messaging.natsio import NatsIo
 from svom.messaging.settings import Environment, Given, Secret, find_ca
@@ -137,6 +141,12 @@ def test_the_environment_that_the_runner_prints(bus: Bus, user: str, reveal: lis
     variables = dict(line.split("=", 1) for line in shell.decode().split("\0") if "=" in line)
     with NatsIo.from_env(variables, validate="off") as client:
         assert client.publish("science.too", "by the environment").stream == "SCIENCE"
+
+    async def publish() -> str:
+        async with AsyncNatsIo.from_env(variables, validate="off") as client:
+            return (await client.publish("science.too", "by the environment")).stream
+
+    assert asyncio.run(publish()) == "SCIENCE"
     read = Environment(variables)()
     assert (read.user, len(read.servers)) == (user, 3)
 
@@ -144,6 +154,18 @@ def test_the_environment_that_the_runner_prints(bus: Bus, user: str, reveal: lis
 def test_an_environment_that_names_nothing() -> None:
     with pytest.raises(ConfigurationError, match="NATS_URL"):
         NatsIo.from_env({})
+    with pytest.raises(ConfigurationError, match="NATS_URL"):
+        AsyncNatsIo.from_env({})
+
+
+def test_another_distribution_may_have_a_part_of_the_namespace(tmp_path: Path) -> None:
+    """`svom` is nobody's package: what is installed elsewhere under that name is found beside this."""
+    put(tmp_path / "svom" / "elsewhere" / "__init__.py", "WHAT = 'another part'")
+    program = "import svom.elsewhere, svom.messaging.natsio; print(svom.elsewhere.WHAT, svom.__file__)"
+    for path in ([str(tmp_path), *sys.path], [*sys.path, str(tmp_path)]):
+        found = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+        run = subprocess.run([sys.executable, "-c", program], env=found, capture_output=True, text=True, check=True)
+        assert run.stdout == "another part None\n"
 
 
 def test_an_nkey_by_its_file_and_by_itself(bus: Bus) -> None:

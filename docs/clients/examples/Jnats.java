@@ -3,12 +3,14 @@
 // Arguments: the folder of the user's Secret, how many messages, and whether the durable is read
 // synchronously (`sync`) or by a dispatcher (`async`). Java 17: java -cp 'JARS/*' Jnats.java ...
 
+import io.nats.client.AuthHandler;
 import io.nats.client.Connection;
 import io.nats.client.ErrorListener;
 import io.nats.client.JetStream;
 import io.nats.client.JetStreamOptions;
 import io.nats.client.JetStreamSubscription;
 import io.nats.client.Message;
+import io.nats.client.NKey;
 import io.nats.client.Nats;
 import io.nats.client.Options;
 import io.nats.client.PublishOptions;
@@ -35,9 +37,8 @@ public class Jnats {
         boolean synchronously = arguments[2].equals("sync");
         CountDownLatch refused = new CountDownLatch(1);
 
-        Options options = new Options.Builder()
+        Options options = identified(new Options.Builder(), folder)
             .servers(key(folder, "url").split(","))
-            .userInfo(key(folder, "username").toCharArray(), key(folder, "password").toCharArray())
             .sslContext(trusting(folder.resolve("ca.crt")))
             .maxReconnects(-1)
             .reconnectWait(Duration.ofMillis(100))
@@ -123,6 +124,39 @@ public class Jnats {
         say("durable " + text(message));
         message.ack();
         handled.add(text(message));
+    }
+
+    /** With a password, or with an NKey where the user has one. */
+    private static Options.Builder identified(Options.Builder options, Path folder) throws Exception {
+        if (Files.notExists(folder.resolve("nkey.seed"))) {
+            return options.userInfo(
+                key(folder, "username").toCharArray(), key(folder, "password").toCharArray());
+        }
+        NKey nkey = NKey.fromSeed(key(folder, "nkey.seed").toCharArray());
+        return options.authHandler(new AuthHandler() {
+            @Override
+            public byte[] sign(byte[] nonce) {
+                try {
+                    return nkey.sign(nonce);
+                } catch (Exception problem) {
+                    throw new IllegalStateException("the seed cannot sign", problem);
+                }
+            }
+
+            @Override
+            public char[] getID() {
+                try {
+                    return nkey.getPublicKey();
+                } catch (Exception problem) {
+                    throw new IllegalStateException("the seed is not a user's", problem);
+                }
+            }
+
+            @Override
+            public char[] getJWT() {
+                return null;
+            }
+        });
     }
 
     private static SSLContext trusting(Path ca) throws Exception {

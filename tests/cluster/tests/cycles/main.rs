@@ -47,6 +47,9 @@ fn clusters_come_and_go_and_leave_nothing() {
     for cycle in 1..=at_level(2, 9) {
         bench.cycle(&format!("cycle {cycle}")).unwrap();
     }
+    if at_level(false, true) {
+        bench.cold_cycle().unwrap();
+    }
 }
 
 #[test]
@@ -142,6 +145,31 @@ impl Bench {
         figure(
             &format!("cluster, {which}"),
             format!("up {up:.1} s, down {down:.1} s"),
+        )
+    }
+
+    /// The same with nothing built or fetched before: the testbed's cache is empty, and both of Go's.
+    fn cold_cycle(&self) -> Result<()> {
+        let caches = tempfile::tempdir().context("no place for caches")?;
+        let run = |word| -> Result<f64> {
+            let began = Instant::now();
+            let ended = Command::new(env!("CARGO_BIN_EXE_svom-cluster"))
+                .args([word, "--name", &self.wanted.name])
+                .env("XDG_CACHE_HOME", caches.path())
+                .env("GOMODCACHE", caches.path().join("modules"))
+                .env("GOCACHE", caches.path().join("builds"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .status()
+                .with_context(|| format!("cannot start svom-cluster {word}"))?;
+            ensure!(ended.success(), "{word} with empty caches: {ended}");
+            Ok(began.elapsed().as_secs_f64())
+        };
+        let (up, down) = (run("up")?, run("down")?);
+        self.nothing_is_left()?;
+        figure(
+            "cluster, with empty caches",
+            format!("up {up:.0} s, down {down:.1} s"),
         )
     }
 

@@ -13,12 +13,12 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use svom_cluster::engine::choice::Skipped;
 use svom_cluster::fault::{Fault, Faults, Place, Pod, Provoked, pods};
-use svom_cluster::forward::Way;
 use svom_cluster::scene::Scene;
 use svom_cluster::slots::Slot;
 use svom_cluster::wait::eventually;
 use tempfile::TempDir;
 
+use self::way_in::Ways;
 use crate::bus::{Bus, server_is_ready};
 use crate::report::print;
 use crate::written::Written;
@@ -47,8 +47,7 @@ pub struct ClusterBus {
     faults: Faults,
     name: String,
     servers: Vec<String>,
-    /// To the servers' ports for clients, in their order.
-    ways: Vec<Way>,
+    ways: Ways,
     down: Mutex<BTreeMap<String, Down>>,
     /// The servers' processes, as they were last seen.
     processes: Mutex<BTreeMap<String, i32>>,
@@ -69,13 +68,17 @@ impl ClusterBus {
             Ok(scene) => scene,
             Err(skipped) => return Ok(Err(skipped.clone())),
         };
-        let Written { name, servers, .. } = Written::read(resource)?;
+        let Written {
+            name,
+            servers,
+            spec,
+        } = Written::read(resource)?;
         let mut bus = Self {
             scene,
             faults: Faults::of(&scene.cluster)?,
             name,
             servers,
-            ways: Vec::new(),
+            ways: Ways::default(),
             down: Mutex::default(),
             processes: Mutex::default(),
             folder: tempfile::Builder::new().prefix("svom-bus-").tempdir()?,
@@ -83,7 +86,9 @@ impl ClusterBus {
         };
         bus.clear()?;
         bus.ask_for(resource)?;
-        bus.ways = way_in::ways(&bus)?;
+        let enabled = spec.pointer("/websocket/enabled");
+        let has_websockets = enabled.and_then(Value::as_bool).unwrap_or_default();
+        bus.ways = way_in::ways(&bus, has_websockets)?;
         if let Err(problem) = bus.wait_until_ready() {
             bus.tell();
             return Err(problem);

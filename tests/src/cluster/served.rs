@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use svom_cluster::fault::Fault;
+use svom_cluster::forward::Way;
 use svom_cluster::wait::eventually;
 use svom_crds::SvomMessagingStatus;
 
@@ -44,12 +45,16 @@ impl Bus for ClusterBus {
         fs::create_dir_all(&folder)?;
         let mut secret = self.secret(&format!("{}-user-{user}", self.name))?;
         // The servers' own names are of the cluster's network: here each is reached by another.
-        let urls = self
-            .ways
-            .iter()
-            .map(|way| format!("tls://127.0.0.1:{}", way.port()));
-        let urls = urls.collect::<Vec<_>>().join(",");
-        secret.insert("url".to_owned(), urls.into_bytes());
+        for (key, scheme, ways) in [
+            ("url", "tls", &self.ways.clients),
+            ("websocket-url", "wss", &self.ways.websockets),
+        ] {
+            let url = |way: &Way| format!("{scheme}://127.0.0.1:{}", way.port());
+            let urls: Vec<String> = ways.iter().map(url).collect();
+            if secret.contains_key(key) {
+                secret.insert(key.to_owned(), urls.join(",").into_bytes());
+            }
+        }
         for (key, value) in &secret {
             write(&folder.join(key), value)?;
         }

@@ -17,6 +17,7 @@ use super::ClusterBus;
 use crate::bus::RouteDoor;
 
 const CLIENT_PORT: u16 = 4222;
+const WEBSOCKET_PORT: u16 = 8080;
 const ROUTE_PORT: u16 = 6222;
 
 /// The Service that opens a server's port for clients.
@@ -24,9 +25,20 @@ pub(super) fn service(server: &str) -> String {
     format!("{server}-way-in")
 }
 
-/// Opens the ways to the ports for clients, in the servers' order.
-pub(super) fn ways(bus: &ClusterBus) -> Result<Vec<Way>> {
-    let services = bus.servers.iter().map(|server| opened(bus, server));
+/// The ways to a bus's servers, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    /// To the ports for clients.
+    pub(super) clients: Vec<Way>,
+    /// To those for websockets; none where there are none.
+    pub(super) websockets: Vec<Way>,
+}
+
+/// Opens the ways to every port that servers have for clients.
+pub(super) fn ways(bus: &ClusterBus, has_websockets: bool) -> Result<Ways> {
+    let mut ports = vec![CLIENT_PORT];
+    ports.extend(has_websockets.then_some(WEBSOCKET_PORT));
+    let services = bus.servers.iter().map(|server| opened(bus, server, &ports));
     let services =
         json!({"apiVersion": "v1", "kind": "List", "items": services.collect::<Vec<_>>()});
     bus.scene.kubectl().apply(&services.to_string())?;
@@ -37,18 +49,29 @@ pub(super) fn ways(bus: &ClusterBus) -> Result<Vec<Way>> {
     let node = node.context("the control plane has no address")?;
     let engine = bus.scene.cluster.engine();
     let network = engine.and_then(svom_cluster::engine::Engine::first_process);
-    let way = |server: &String| {
+    let mut ways = Ways::default();
+    for server in &bus.servers {
         let found = bus.scene.get(&["service", &service(server)])?;
-        let port = found.pointer("/spec/ports/0/nodePort");
-        let port = port.and_then(Value::as_u64).map(u16::try_from);
-        let port = port.with_context(|| format!("no port of the nodes leads to {server}"))??;
-        Way::to(network, SocketAddr::new(*node, port))
-    };
-    bus.servers.iter().map(way).collect()
+        let way = |index: usize| {
+            let port = found.pointer(&format!("/spec/ports/{index}/nodePort"));
+            let port = port.and_then(Value::as_u64).map(u16::try_from);
+            let port =
+                port.with_context(|| format!("no port of the nodes leads to {server}"))??;
+            Way::to(network, SocketAddr::new(*node, port))
+        };
+        ways.clients.push(way(0)?);
+        if has_websockets {
+            ways.websockets.push(way(1)?);
+        }
+    }
+    Ok(ways)
 }
 
 /// It leads to the pod whether that is ready or not, as a server of one machine is reached.
-fn opened(bus: &ClusterBus, server: &str) -> Value {
+fn opened(bus: &ClusterBus, server: &str, ports: &[u16]) -> Value {
+    let port =
+        |port: &u16| json!({"name": format!("port-{port}"), "port": port, "protocol": "TCP"});
+    let ports: Vec<Value> = ports.iter().map(port).collect();
     json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -57,7 +80,7 @@ fn opened(bus: &ClusterBus, server: &str) -> Value {
             "type": "NodePort",
             "publishNotReadyAddresses": true,
             "selector": {"statefulset.kubernetes.io/pod-name": server},
-            "ports": [{"port": CLIENT_PORT, "protocol": "TCP"}],
+            "ports": ports,
         },
     })
 }

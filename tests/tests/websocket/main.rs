@@ -1,21 +1,15 @@
-//! The way in by websocket: the same users with the same rights as over TCP and nobody else, TLS alone,
-//! a client's certificate wherever one is asked for, and none of it where it is not enabled.
-
-mod switched;
+//! The way in by websocket: the same users with the same rights as over TCP and nobody else, TLS alone.
 
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use svom_tests::bus::{Bus, Credentials, Proof};
+use svom_tests::bus::{Credentials, Proof};
 use svom_tests::generated::head;
-use svom_tests::local::LocalBus;
-use svom_tests::program::run;
 use svom_tests::raw::{self, Heard, Publish, Raw, is_refused};
 use svom_tests::report::Cases;
+use svom_tests::serving;
 use svom_tests::websocket::Websocket;
 
 const PUBLISHER: &str = "publisher";
@@ -24,11 +18,11 @@ const LISTENER: &str = "listener";
 const AUTHORITY_OF_NOBODY: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/authority-of-nobody.crt");
 
-fn resource(name: &str, more: &str) -> String {
+fn resource(name: &str) -> String {
     format!(
         "{}spec:
   websocket: {{enabled: true}}
-{more}  users:
+  users:
     - {{name: {PUBLISHER}, publish: [data.vhf]}}
     - {{name: {LISTENER}, subscribe: ['data.*']}}
 ",
@@ -38,9 +32,8 @@ fn resource(name: &str, more: &str) -> String {
 
 #[test]
 fn the_same_users_come_by_websocket_and_nobody_else() -> Result<()> {
-    LocalBus::with(&resource("websocket", ""), |bus| {
+    serving::with(&resource("websocket"), |bus| {
         let mut cases = Cases::of("websocket");
-        where_it_is_told(bus)?;
         for server in bus.servers() {
             let publisher = bus.credentials_at(PUBLISHER, &server)?;
             let listener = bus.credentials_at(LISTENER, &server)?;
@@ -66,31 +59,6 @@ fn the_same_users_come_by_websocket_and_nobody_else() -> Result<()> {
         }
         cases.finish()
     })
-}
-
-/// Every server, in the user's folder, in the status and in what a shell exports; the way over TCP is
-/// told as ever.
-fn where_it_is_told(bus: &LocalBus) -> Result<()> {
-    let handed = bus.credentials(PUBLISHER)?;
-    let first = bus.port() + 1_000;
-    let expected: Vec<String> = (first..first + 3)
-        .map(|port| format!("wss://127.0.0.1:{port}"))
-        .collect();
-    ensure!(handed.websocket_urls == expected, "{handed:?}");
-    let endpoints = bus.status()?.endpoints.context("no endpoints are told")?;
-    ensure!(
-        endpoints.websocket == Some(expected.join(",")) && endpoints.websocket_external.is_none(),
-        "{endpoints:?}"
-    );
-    ensure!(
-        endpoints.internal == Some(handed.urls.join(",")),
-        "{endpoints:?}"
-    );
-    let said = run(&mut bus.local(&["env", PUBLISHER])?)?;
-    let said = String::from_utf8(said.stdout)?;
-    let line = format!("export NATS_WEBSOCKET_URL='{}'\n", expected.join(","));
-    ensure!(said.contains(&line), "{said}");
-    Ok(())
 }
 
 /// Published by websocket and acknowledged, and heard by websocket and over TCP.
@@ -215,7 +183,7 @@ fn with_cookies(known: &Credentials) -> Result<Raw> {
 /// Anybody could else fill a server with connections.
 #[test]
 fn who_asks_for_no_websocket_is_not_kept() -> Result<()> {
-    LocalBus::with(&resource("silent", ""), |bus| {
+    serving::with(&resource("silent"), |bus| {
         let known = bus.credentials(PUBLISHER)?;
         let (address, mut after_tls) = raw::websocket_tls(&known)?;
         let mut before_tls = raw::reach(&address)?;
@@ -235,107 +203,4 @@ fn who_asks_for_no_websocket_is_not_kept() -> Result<()> {
         }
         Ok(())
     })
-}
-
-#[test]
-fn where_it_is_not_enabled_nobody_listens() -> Result<()> {
-    let resource = resource("no-websocket", "").replace("enabled: true", "enabled: false");
-    LocalBus::with(&resource, |bus| {
-        nobody_listens(bus)?;
-        let endpoints = bus.status()?.endpoints.context("no endpoints are told")?;
-        ensure!(endpoints.websocket.is_none(), "{endpoints:?}");
-        let handed = bus.credentials(PUBLISHER)?;
-        ensure!(handed.websocket_urls.is_empty(), "{handed:?}");
-        Ok(())
-    })
-}
-
-/// None of the servers listens for websockets, and none is handed out.
-fn nobody_listens(bus: &LocalBus) -> Result<()> {
-    for port in (bus.port() + 1_000..).take(bus.servers().len()) {
-        let reached = TcpStream::connect(("127.0.0.1", port));
-        ensure!(reached.is_err(), "something listens on port {port}");
-    }
-    let handed = bus
-        .state()
-        .join("users")
-        .join(PUBLISHER)
-        .join("websocket-url");
-    ensure!(!handed.exists(), "{} is handed out", handed.display());
-    Ok(())
-}
-
-/// What clients meet at either port changes by one reload, without a restart.
-#[test]
-fn certificates_are_the_same_at_both_ports() -> Result<()> {
-    LocalBus::with(&resource("certified", ""), |bus| {
-        let processes = || -> Result<Vec<i32>> {
-            let one = |server: &String| Ok(bus.process(server)?.pid);
-            bus.servers().iter().map(one).collect()
-        };
-        let before = processes()?;
-        let without = bus.credentials(PUBLISHER)?;
-        Raw::connect_by_websocket(&without)?;
-        let shown = raw::certificate_shown_by_websocket(&without)?;
-        ensure!(
-            shown == raw::certificate_shown(&without)?,
-            "another certificate is shown"
-        );
-
-        let required = "  tls: {clientCertificates: Required}\n";
-        bus.apply(&resource("certified", required))?;
-        let with = bus.credentials(PUBLISHER)?;
-        ensure!(with.certificate.is_some(), "no certificate is handed out");
-        for server in bus.servers() {
-            let with = bus.credentials_at(PUBLISHER, &server)?;
-            Raw::connect_by_websocket(&with).context("with a certificate")?;
-            let without = Credentials {
-                certificate: None,
-                ..with.clone()
-            };
-            for (way, let_in) in [
-                ("by websocket", Raw::connect_by_websocket(&without)),
-                ("over TCP", Raw::connect(&without)),
-            ] {
-                ensure!(
-                    let_in.is_err(),
-                    "{server} lets in {way} without a certificate"
-                );
-            }
-        }
-
-        let renewed = "  tls: {issuer: {managed: {validity: 2159h}}}\n";
-        bus.apply(&resource("certified", renewed))?;
-        let now = raw::certificate_shown_by_websocket(&without)?;
-        ensure!(now != shown, "the certificate of before is shown");
-        ensure!(
-            now == raw::certificate_shown(&without)?,
-            "another certificate is shown"
-        );
-        Raw::connect_by_websocket(&without).context("none is asked for any more")?;
-        ensure!(processes()? == before, "a server was restarted");
-        Ok(())
-    })
-}
-
-/// The changed resource alone is not the whole story: the plan tells what a change takes beforehand.
-#[test]
-fn the_plan_says_that_it_takes_a_restart() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let [old, new] = ["old", "new"].map(|name| folder.path().join(name));
-    let text = resource("planned", "");
-    std::fs::write(&old, text.replace("  websocket: {enabled: true}\n", ""))?;
-    std::fs::write(&new, text)?;
-    let mut plan = Command::new(svom_tests::program::svom_messaging()?);
-    plan.arg("plan")
-        .arg("--file")
-        .arg(&new)
-        .arg("--from")
-        .arg(&old);
-    let said = String::from_utf8(run(&mut plan)?.stdout)?;
-    ensure!(
-        said.contains("restart  spec.websocket.enabled: false -> true"),
-        "{said}"
-    );
-    Ok(())
 }

@@ -20,7 +20,7 @@ const TESTBED: [&str; 4] = ["bus", "cycles", "images", "platform"];
 const OPERATOR: [&str; 2] = ["installing", "operator"];
 
 /// Suites of other packages: those of the bus that are the same on a cluster, and where the operator dies.
-const OTHERS: [&str; 4] = ["rights", "attacks", "durables", "crash_points"];
+const OTHERS: [&str; 5] = ["rights", "attacks", "durables", "websocket", "crash_points"];
 
 /// The exit code of what this machine cannot do.
 const SKIPPED: u8 = 3;

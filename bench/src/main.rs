@@ -14,6 +14,7 @@ mod paired;
 mod plan;
 mod publish;
 mod python;
+mod reconcile;
 mod resources;
 mod row;
 mod setting;
@@ -29,12 +30,13 @@ use paired::Rounds;
 use row::{Bench, Row};
 
 /// Every bench. Rows come out in this order.
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     machine::BENCH,
     plan::BENCH,
     idle::BENCH,
     operator::BENCH,
     on_cluster::BENCH,
+    reconcile::BENCH,
     up::BENCH,
     change::BENCH,
     publish::BENCH,
@@ -75,6 +77,14 @@ enum Hidden {
         /// Where the resources are
         namespace: String,
     },
+    /// Looks at a bus, in the network of its cluster
+    #[command(hide = true)]
+    Reconcile {
+        /// Where the bus is
+        namespace: String,
+        /// How many rounds
+        rounds: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -91,6 +101,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.hidden {
         Some(Hidden::Wait) => return idle::wait(),
         Some(Hidden::BareController { namespace }) => return bare_controller::run(namespace),
+        Some(Hidden::Reconcile { namespace, rounds }) => return reconcile::run(namespace, *rounds),
         None => {}
     }
     let rows = measure(cli)?;

@@ -18,7 +18,8 @@ pub const BENCH: Bench = Bench {
     run: measure,
 };
 
-const BUS: &str = "fsc";
+/// The bus that is measured.
+pub const BUS: &str = "fsc";
 const BARE: &str = "bare";
 const RATIO: f64 = 1.3;
 
@@ -39,7 +40,11 @@ fn measure(rounds: Rounds) -> Result<Vec<Row>> {
     Ok(vec![Row::new(name, "s", paired).with_ratio_at_most(RATIO)])
 }
 
-fn apply(scene: &Scene) -> Result<()> {
+/// Applies the resource, and waits for Ready.
+///
+/// # Errors
+/// When the bus does not become ready.
+pub fn apply(scene: &Scene) -> Result<()> {
     let spec = json!({
         "storage": {"size": "5Gi", "onDelete": "Delete"},
         "users": [

@@ -1,6 +1,6 @@
 //! What the suites share: a bus to test, stock clients to drive, and words for what was found.
 //!
-//! The suites (`tests/tests/`) know a bus only as [`bus::Bus`]; the local runner serves it, or
+//! The suites (`tests/tests/suites/`) know a bus only as [`bus::Bus`]; the local runner serves it, or
 //! a Kubernetes cluster ([`serving`]). What a resource grants is computed from its text alone
 //! ([`rights`]), never with the product's own plan, so that a mistake there cannot hide itself.
 //! Nothing here waits for a length of time: every wait is for something, with a deadline

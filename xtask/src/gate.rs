@@ -75,11 +75,11 @@ impl Gate {
     }
 }
 
-/// Has a test program run at least three tests at once: most wait for servers, and on two cores a third one
-/// still finds some of them idle.
+/// Has a test program run at least five tests at once: most wait for servers, and on two cores a fifth one
+/// still finds some of them idle. Of buses there are fewer at a time (`svom_cluster::slots`).
 fn several_at_once(tool: &mut Tool) {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    tool.env("RUST_TEST_THREADS", cores.max(3).to_string());
+    tool.env("RUST_TEST_THREADS", cores.max(5).to_string());
 }
 
 type Run = fn(&Gate) -> anyhow::Result<Tally>;

@@ -19,8 +19,11 @@ const TESTBED: [&str; 4] = ["bus", "cycles", "images", "platform"];
 /// Suites of the operator, and of how it is installed.
 const OPERATOR: [&str; 2] = ["installing", "operator"];
 
-/// Suites of other packages: those of the bus that are the same on a cluster, and where the operator dies.
-const OTHERS: [&str; 5] = ["rights", "attacks", "durables", "websocket", "crash_points"];
+/// Where the operator's processes die.
+const CRASHES: &str = "crash_points";
+
+/// Suites of the bus that are the same on a cluster, by words in their tests' names.
+const BUS: [&str; 4] = ["attacks::", "durables::", "rights::", "websocket::"];
 
 /// The exit code of what this machine cannot do.
 const SKIPPED: u8 = 3;
@@ -33,13 +36,18 @@ pub fn testbed(gate: &Gate) -> anyhow::Result<Tally> {
 
 /// The suites of the operator, and on its buses those of the bus.
 pub fn operator(gate: &Gate) -> anyhow::Result<Tally> {
-    let mut operator = tests(&["--package", PACKAGE], &[], &OPERATOR);
     // The packages of the step `tests`, so that nothing is compiled with other features.
-    let mut others = tests(&["--workspace", "--exclude", PACKAGE], &[], &OTHERS);
-    others.env("SVOM_TEST_BUS", "cluster");
-    several_at_once(&mut operator);
-    several_at_once(&mut others);
-    run(gate, vec![operator, others])
+    let others = ["--workspace", "--exclude", PACKAGE];
+    let mut bus = tests(&others, &[], &["suites"]);
+    bus.argument("--");
+    for words in BUS {
+        bus.argument(words);
+    }
+    bus.env("SVOM_TEST_BUS", "cluster");
+    let operator = tests(&["--package", PACKAGE], &[], &OPERATOR);
+    let mut all = vec![operator, tests(&others, &[], &[CRASHES]), bus];
+    all.iter_mut().for_each(several_at_once);
+    run(gate, all)
 }
 
 fn tests(packages: &[&str], units: &[&str], suites: &[&str]) -> Tool {

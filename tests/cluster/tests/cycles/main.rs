@@ -57,7 +57,7 @@ fn what_an_interrupted_up_leaves_is_removed() {
     let Some(bench) = Bench::prepare("what_an_interrupted_up_leaves_is_removed").unwrap() else {
         return;
     };
-    let moments = at_level(&MOMENTS[3..], &MOMENTS[..]);
+    let moments = at_level(&MOMENTS[4..], &MOMENTS[..]);
     // Once a `down` cleans up after each, and once the next `up` does.
     for moment in moments {
         bench.interrupted_up(moment).unwrap();

@@ -86,10 +86,21 @@ const PROOF: Sizes = Sizes {
     killed_beginnings: 20,
 };
 
+/// The same on a cluster: every server falls, and nothing is tried as often as on this machine.
+const CLUSTER_PROOF: Sizes = Sizes {
+    generated_resources: 2,
+    attack_attempts: 3,
+    flood: 100_000,
+    absences: 1,
+    kills: 1,
+    lame_ducks: 1,
+    ..PROOF
+};
+
 /// The sizes that the environment asks for.
 pub fn sizes() -> Sizes {
     match served_by() {
-        Ok(ServedBy::Cluster) => at_level(CLUSTER_GATE, PROOF),
+        Ok(ServedBy::Cluster) => at_level(CLUSTER_GATE, CLUSTER_PROOF),
         _ => at_level(GATE, PROOF),
     }
 }

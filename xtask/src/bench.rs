@@ -10,9 +10,9 @@ pub fn run(words: &[String]) -> anyhow::Result<bool> {
     program(words).holds()
 }
 
-/// The rows of every bench at their full depth, as Markdown.
-pub fn markdown() -> anyhow::Result<String> {
-    let mut program = program(&[]);
+/// The rows of every bench whose name holds this, at their full depth, as Markdown.
+pub fn markdown(only: &str) -> anyhow::Result<String> {
+    let mut program = program(&["--only".to_owned(), only.to_owned()]);
     program.env("SVOM_TEST_LEVEL", Level::Proof.word());
     program.answers()
 }

@@ -35,7 +35,7 @@ enum Command {
     },
     /// Runs the tests at their full depth and the benches, and writes docs/proof/DATE.md
     Proof {
-        /// Only the step of this name, or `benches`; may be given again, and is in the page's name
+        /// Only the step of this name, `benches` or `bench NAME`; may be given again, and is in the page's name
         #[arg(long, value_name = "STEP")]
         only: Vec<String>,
     },

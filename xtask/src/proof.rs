@@ -12,31 +12,41 @@ use crate::gate::libtest::Tally;
 use crate::gate::{self, Level, Report, StepDone};
 use crate::{bench, machine, root};
 
-/// The benches' name among the steps.
+/// What names all benches among the steps.
 const BENCHES: &str = "benches";
+/// What names one, before its own name.
+const BENCH: &str = "bench ";
 
 /// Runs the steps of these names, or all and the benches, writes the page, and tells whether
 /// everything held.
 pub fn run(only: &[String]) -> anyhow::Result<bool> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let (benches, steps): (Vec<_>, Vec<_>) = only.iter().cloned().partition(|step| step == BENCHES);
+    let (benches, steps): (Vec<_>, Vec<_>) = only
+        .iter()
+        .cloned()
+        .partition(|step| benches_named(step).is_some());
     let report = if only.is_empty() || !steps.is_empty() {
         gate::run(Level::Proof, &steps)?
     } else {
         Report::default()
     };
-    let benches = if only.is_empty() || !benches.is_empty() {
-        Some(bench::markdown()?)
+    let benches: Vec<&str> = if only.is_empty() {
+        vec![""]
     } else {
-        None
+        benches
+            .iter()
+            .filter_map(|name| benches_named(name))
+            .collect()
     };
+    let tables = benches.into_iter().map(bench::markdown);
+    let tables = tables.collect::<anyhow::Result<Vec<_>>>()?;
     let name = file_name(&date, only);
     let page = Page {
         date: &date,
         only,
         facts: machine::facts(),
         report: &report,
-        benches,
+        benches: (!tables.is_empty()).then(|| tables.join("\n")),
     };
     let folder = root::checkout().join("docs").join("proof");
     std::fs::create_dir_all(&folder)
@@ -46,6 +56,14 @@ pub fn run(only: &[String]) -> anyhow::Result<bool> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     println!("written: docs/proof/{name}");
     Ok(report.tally.failed == 0)
+}
+
+/// Which benches a step's name stands for, by what their names hold, if it is not one of the tests.
+fn benches_named(step: &str) -> Option<&str> {
+    match step {
+        BENCHES => Some(""),
+        step => step.strip_prefix(BENCH),
+    }
 }
 
 /// `DATE.md`, or `DATE-STEP-STEP.md` for a part.

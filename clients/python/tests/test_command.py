@@ -142,7 +142,7 @@ def test_doctor_stores_nothing(bus: Bus) -> None:
 def test_doctor_names_what_fails(bus: Bus, tmp_path: Path, changed: dict[str, str], failing: str) -> None:
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "wrong").write_text("guessed")
-    stranger = Path(__file__).parents[3] / "tests" / "tests" / "authority-of-nobody.crt"
+    stranger = Path(__file__).parents[3] / "tests" / "authority-of-nobody.crt"
     meant = {"PORT+7": bus.port + 7, "STRANGER": stranger, "WRONG": tmp_path / "wrong"}
     words = {"--host": "127.0.0.1", "--port": bus.port, "--user": "svom", "--password-file": tmp_path / "password",
              "--ca": bus.ca()}  # fmt: skip

@@ -70,7 +70,7 @@ def _(bus: Bus, svom: NatsIo, patch: pytest.MonkeyPatch) -> None:
 
 @provoke(errors.TlsError)
 def _(bus: Bus, svom: NatsIo, patch: pytest.MonkeyPatch) -> None:
-    stranger = Path(__file__).parents[3] / "tests" / "tests" / "authority-of-nobody.crt"
+    stranger = Path(__file__).parents[3] / "tests" / "authority-of-nobody.crt"
     url(bus, ca=stranger).publish("data.vhf", "to a stranger")
 
 

@@ -230,7 +230,4 @@ fn every_queue_is_stored_in_its_stream(bus: &LocalBus) -> Result<()> {
 }
 
 /// A self-signed authority whose key was thrown away.
-const AUTHORITY_OF_NOBODY: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/suites/authority-of-nobody.crt"
-);
+const AUTHORITY_OF_NOBODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/authority-of-nobody.crt");

@@ -94,22 +94,24 @@ pub fn what_no_node_can_run_is_told_and_acted_on_once_it_is_mended(scene: &Scene
 }
 
 pub fn an_object_of_somebody_else_is_never_touched(scene: &Scene) -> Result<()> {
-    scene.run(&[
-        "create",
-        "secret",
-        "generic",
-        "fsc-operator",
-        "--from-literal=theirs=kept",
-    ])?;
-    let theirs = scene.get(&["secret", "fsc-operator"])?;
-    scene.apply("fsc", &json!({"users": two_users()}))?;
-    scene.says("fsc", "Secret fsc-operator is in the way")?;
-    let (stalled, reason, message) = scene.condition("fsc", "Stalled")?;
-    ensure!(
-        stalled == "True" && reason == "SecretConflict",
-        "{reason}: {message}"
-    );
-    assert_eq!(scene.get(&["secret", "fsc-operator"])?, theirs);
-    scene.run(&["delete", "secret", "fsc-operator"])?;
-    scene.ready("fsc")
+    // One that is needed before there are servers, and one without which there may be no queues.
+    for (bus, secret) in [("fsc", "fsc-operator"), ("late", "late-in-force")] {
+        let create = ["create", "secret", "generic", secret];
+        scene.run(&[create.as_slice(), &["--from-literal=theirs=kept"]].concat())?;
+        let theirs = scene.get(&["secret", secret])?;
+        scene.apply(bus, &json!({"users": two_users()}))?;
+        scene.says(bus, &format!("Secret {secret} is in the way"))?;
+        let (stalled, reason, message) = scene.condition(bus, "Stalled")?;
+        ensure!(
+            stalled == "True" && reason == "SecretConflict",
+            "{reason}: {message}"
+        );
+        assert_eq!(scene.get(&["secret", secret])?, theirs);
+        let told = scene.get(&["svm", bus])?;
+        let leader = told.pointer("/status/domains/0/leader");
+        ensure!(leader.is_none(), "{bus} has queues: {told}");
+        scene.run(&["delete", "secret", secret])?;
+        scene.ready(bus)?;
+    }
+    Ok(())
 }

@@ -15,10 +15,7 @@ use svom_tests::websocket::Websocket;
 const PUBLISHER: &str = "publisher";
 const LISTENER: &str = "listener";
 /// Signed nothing here.
-const AUTHORITY_OF_NOBODY: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/suites/authority-of-nobody.crt"
-);
+const AUTHORITY_OF_NOBODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/authority-of-nobody.crt");
 
 fn resource(name: &str) -> String {
     format!(

@@ -48,6 +48,18 @@ pub fn with(resource: &str, attempt: impl FnOnce(&dyn Bus) -> Result<()>) -> Res
     run(resource, Slot::shared(), attempt)
 }
 
+/// As [`with`], where servers fall: on a cluster one takes its node along, and so no other bus is beside it.
+///
+/// # Errors
+/// When the bus or what is tried fails.
+pub fn with_falls(resource: &str, attempt: impl FnOnce(&dyn Bus) -> Result<()>) -> Result<()> {
+    let slot = match served_by()? {
+        ServedBy::Local => Slot::shared(),
+        ServedBy::Cluster => Slot::alone(),
+    };
+    run(resource, slot, attempt)
+}
+
 /// As [`with`], with no other bus beside it.
 ///
 /// # Errors

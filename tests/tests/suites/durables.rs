@@ -186,7 +186,7 @@ fn with_messages_in_hand(scene: &Scene<'_>) -> Result<()> {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_servers_are_killed() -> Result<()> {
-    serving::with(&resource("killed"), |bus| {
+    serving::with_falls(&resource("killed"), |bus| {
         let traffic = Traffic::begin(bus)?;
         let around = sizes().messages_around_a_fall;
         for _ in 0..sizes().kills {
@@ -210,7 +210,7 @@ fn fall(bus: &dyn Bus, traffic: &Traffic, around: usize, server: &str) -> Result
 
 #[test]
 fn nothing_acknowledged_is_lost_when_servers_stop_one_after_another() -> Result<()> {
-    serving::with(&resource("stopped"), |bus| {
+    serving::with_falls(&resource("stopped"), |bus| {
         let traffic = Traffic::begin(bus)?;
         for _ in 0..sizes().lame_ducks {
             for server in servers(bus) {

@@ -81,6 +81,7 @@ pub fn a_namespace_and_a_definition_go_while_the_operator_is_away(scene: &Scene)
     scene.apply("fsc", &json!({"users": two_users()}))?;
     scene.ready("fsc")?;
     scene.operators(0)?;
+    collects_what_a_resource_leaves(scene)?;
     // No finalizer of ours holds anything up.
     let definition = "svommessagings.messaging.svom.eu";
     scene
@@ -97,4 +98,26 @@ pub fn a_namespace_and_a_definition_go_while_the_operator_is_away(scene: &Scene)
     let delete = ["delete", "namespace", &scene.namespace, &timeout];
     let mut delete = scene.kubectl().command(delete);
     svom_cluster::command::output(&mut delete, LIMIT).map(drop)
+}
+
+/// Waits until the cluster removes what belonged to a resource that is gone. Of a definition that has just
+/// come its collector does not know for some half a minute: what goes with it by then is left.
+fn collects_what_a_resource_leaves(scene: &Scene) -> Result<()> {
+    scene.apply("passing", &json!({"users": two_users()}))?;
+    let passing = scene.get(&["svm", "passing"])?;
+    let its = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "left",
+            "namespace": scene.namespace,
+            "ownerReferences": [{
+                "apiVersion": passing["apiVersion"], "kind": passing["kind"],
+                "name": "passing", "uid": passing["metadata"]["uid"],
+            }],
+        },
+    });
+    scene.kubectl().apply(&its.to_string())?;
+    scene.run(&["delete", "svm", "passing", "--wait"])?;
+    scene.wait_for_none(&["configmap", "left"])
 }

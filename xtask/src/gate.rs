@@ -85,7 +85,7 @@ fn several_at_once(tool: &mut Tool) {
 type Run = fn(&Gate) -> anyhow::Result<Tally>;
 
 /// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 15] = [
+const STEPS: [(&str, Run); 16] = [
     ("tools", |_| tools::check_all()),
     ("generated files", |_| generated()),
     ("rustfmt", |_| rustfmt()),
@@ -97,6 +97,7 @@ const STEPS: [(&str, Run); 15] = [
     ("installation", |_| installation()),
     ("status", |_| go_tests("status", "go.mod")),
     ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
+    ("cycles", cluster::cycles),
     ("cluster", cluster::testbed),
     ("operator", cluster::operator),
     ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),

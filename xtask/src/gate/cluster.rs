@@ -14,7 +14,10 @@ use crate::cluster::program;
 pub const PACKAGE: &str = "svom-cluster";
 
 /// Suites of what the testbed gives, and of bare servers on it.
-const TESTBED: [&str; 4] = ["bus", "cycles", "images", "platform"];
+const TESTBED: [&str; 3] = ["bus", "images", "platform"];
+
+/// The suite whose clusters are its own.
+const CYCLES: [&str; 1] = ["cycles"];
 
 /// Suites of the operator, and of how it is installed.
 const OPERATOR: [&str; 2] = ["installing", "operator"];
@@ -27,6 +30,14 @@ const BUS: [&str; 4] = ["attacks::", "durables::", "rights::", "websocket::"];
 
 /// The exit code of what this machine cannot do.
 const SKIPPED: u8 = 3;
+
+/// Clusters that come and go.
+pub fn cycles(gate: &Gate) -> anyhow::Result<Tally> {
+    let mut cycles = tests(&["--package", PACKAGE], &[], &CYCLES);
+    gate.inform(&mut cycles);
+    name_programs(&mut cycles)?;
+    count(cycles, rust_line, &mut std::io::stdout())
+}
 
 /// The testbed and its own suites.
 pub fn testbed(gate: &Gate) -> anyhow::Result<Tally> {
@@ -87,7 +98,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
 
-    use super::{OPERATOR, TESTBED};
+    use super::{CYCLES, OPERATOR, TESTBED};
     use crate::root;
 
     #[test]
@@ -98,7 +109,7 @@ mod tests {
             .map(|entry| entry.expect("a suite").file_name())
             .map(|name| name.to_string_lossy().into_owned())
             .collect();
-        let run = TESTBED.iter().chain(&OPERATOR);
+        let run = TESTBED.iter().chain(&CYCLES).chain(&OPERATOR);
         assert_eq!(there, run.map(|suite| (*suite).to_owned()).collect());
     }
 }

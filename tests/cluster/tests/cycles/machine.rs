@@ -24,6 +24,12 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// The one file among the kernel's settings that can be written and counts by itself.
 const COUNTER: &str = "/proc/sys/kernel/ns_last_pid";
 
+/// What is raised while there are clusters, whosever they are.
+const RAISED: [&str; 2] = [
+    "/proc/sys/fs/inotify/max_user_instances",
+    "/proc/sys/user/max_inotify_instances",
+];
+
 /// Folders in which programs leave things that nobody removes.
 const FOLDERS: [&str; 6] = [
     "/etc",
@@ -38,6 +44,8 @@ const FOLDERS: [&str; 6] = [
 #[derive(Debug)]
 pub struct Machine {
     processes: Processes,
+    /// Whether there is another cluster.
+    is_shared: bool,
     kinds: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
@@ -55,6 +63,7 @@ impl Machine {
         ];
         Ok(Self {
             processes: Processes::look(),
+            is_shared: names()?.iter().any(|name| !is_ours(name)),
             kinds: kinds.into(),
         })
     }
@@ -63,6 +72,8 @@ impl Machine {
     pub fn beyond(&self, before: &Self) -> Vec<String> {
         let strangers = self.processes.of_others(&before.processes);
         let theirs = control_groups_of(&strangers);
+        let is_shared = self.is_shared || before.is_shared;
+        let raised = |thing: &str| RAISED.iter().any(|path| thing.starts_with(path));
         let mut left = self.processes.beyond(&before.processes, &strangers);
         for (kind, things) in &self.kinds {
             let was = before.kinds.get(kind);
@@ -71,6 +82,7 @@ impl Machine {
                 .filter(|thing| was.is_none_or(|was| !was.contains(*thing)));
             left.extend(
                 new.filter(|thing| *kind != "control group" || !is_within(thing, &theirs))
+                    .filter(|thing| !(is_shared && raised(thing.as_str())))
                     .map(|thing| format!("{kind} {thing}")),
             );
         }

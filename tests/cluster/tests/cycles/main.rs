@@ -61,7 +61,8 @@ fn what_an_interrupted_up_leaves_is_removed() {
     // Once a `down` cleans up after each, and once the next `up` does.
     for moment in moments {
         bench.interrupted_up(moment).unwrap();
-        assert!(kind::down(&bench.wanted.name, &bench.progress).unwrap());
+        // At the first of the moments there may be nothing yet.
+        kind::down(&bench.wanted.name, &bench.progress).unwrap();
         bench.nothing_is_left().unwrap();
     }
     for moment in moments {

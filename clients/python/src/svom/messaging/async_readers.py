@@ -201,6 +201,8 @@ class AsyncDurable:
             if problem is None:
                 self._in_hand.ack()
             elif isinstance(problem, Exception):
+                # Given back while messages still come, it would come here once more, for nothing.
+                await self._feed.stop()
                 failed(self._feed, self._in_hand, problem, self._retry_delay)
         await self.close()
 

@@ -211,6 +211,8 @@ class Durable:
             if problem is None:
                 self._in_hand.ack()
             elif isinstance(problem, Exception):
+                # Given back while messages still come, it would come here once more, for nothing.
+                self._runner.call(self._feed.stop())
                 failed(self._feed, self._in_hand, problem, self._retry_delay)
         self.close()
 

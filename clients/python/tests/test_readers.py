@@ -14,6 +14,7 @@ import pytest
 from harness.bus import Bus, until
 from nats.aio.msg import Msg
 
+from svom.messaging.durable import DurableFeed
 from svom.messaging.errors import NotPermittedError
 from svom.messaging.live import LiveFeed
 from svom.messaging.natsio import AsyncNatsIo, Delivery, Message, NatsIo
@@ -231,6 +232,19 @@ def test_an_end_gives_back_what_was_not_handled(worker: NatsIo) -> None:
     assert sorted(first + rest) == sorted(sent)
 
 
+@pytest.fixture
+def _ends_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that ends has what is under way delivered first, as on a busy machine."""
+    stop = DurableFeed.stop
+
+    async def slowly(feed: DurableFeed) -> None:
+        await asyncio.sleep(0.5)
+        await stop(feed)
+
+    monkeypatch.setattr(DurableFeed, "stop", slowly)
+
+
+@pytest.mark.usefixtures("_ends_slowly")
 def test_an_exception_while_iterating_gives_the_message_back(worker: NatsIo) -> None:
     worker.publish("activity.core_program", "handled at the second time")
     with pytest.raises(LookupError), worker.durable("ending", retry_delay=0) as reader:
@@ -239,6 +253,23 @@ def test_an_exception_while_iterating_gives_the_message_back(worker: NatsIo) -> 
     with worker.durable("ending") as reader:
         again = next(reader)
         assert (again.text, again.attempt) == ("handled at the second time", 2)
+
+
+@pytest.mark.usefixtures("_ends_slowly")
+def test_an_exception_while_iterating_gives_the_message_back_for_asyncio(bus: Bus) -> None:
+    async def twice() -> tuple[str, int]:
+        async with AsyncNatsIo.from_secret(bus.secret("worker"), validate="off") as worker:
+            await worker.publish("activity.core_program", "handled at the second time")
+            with pytest.raises(LookupError):
+                async with await worker.durable("ending", retry_delay=0) as reader:
+                    async for _ in reader:
+                        raise LookupError("the program's own")
+            async with await worker.durable("ending") as reader:
+                again = await reader.next(10)
+                assert again is not None
+                return again.text, again.attempt
+
+    assert asyncio.run(twice()) == ("handled at the second time", 2)
 
 
 def test_an_nkey_reads_live_and_durable(bus: Bus) -> None:

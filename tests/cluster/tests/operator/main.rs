@@ -1,7 +1,7 @@
 //! The operator on a cluster, from one `kubectl apply` to a bus that has proven itself, and back.
 //!
 //! Each test has a namespace of its own with an operator in it, installed by the manifests as they are
-//! but for the images. Two run at once; a test that takes from all, a node or the resource's definition,
+//! but for the images. Several run at once; a test that takes from all, a node or the resource's definition,
 //! runs alone.
 
 #![allow(

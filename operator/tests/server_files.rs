@@ -4,7 +4,12 @@
 //! The server is the one that SVOM_NATS_SERVER names, else the one on PATH.
 
 // A test from end to end: what fails here shall panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by them"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,9 +2,9 @@
 //! kubectl are programs here that write down what they are told.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::symlink;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use expect_test::{Expect, expect};
@@ -13,12 +13,9 @@ use tempfile::TempDir;
 use crate::fault::{Direction, Fault, Faults, Hands, Place, Provoked};
 use crate::kubectl::Kubectl;
 
-const NODES: &str = r#"{"items": [
-  {"metadata": {"name": "w1"}, "spec": {"podCIDRs": ["10.244.1.0/24"]},
-   "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.3"}]}},
-  {"metadata": {"name": "w2"}, "spec": {"podCIDRs": ["10.244.2.0/24"]},
-   "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.4"}]}}
-]}"#;
+/// Programs that are never written while a test runs: one that is just being written cannot be started,
+/// and a process that another thread has begun holds it open for a moment.
+const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/fault/tests/programs");
 
 /// A cluster of which there are only the programs that reach it.
 struct Heard {
@@ -29,20 +26,9 @@ impl Heard {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let heard = Self { folder };
-        let log = heard.log();
-        // What is read from standard input follows the words.
-        let engine = format!(
-            "echo \"$@\" >>{log}\n[ \"$4\" = nft ] && cat >>{log}\n\
-             [ \"$1\" = \"$(cat {refused} 2>/dev/null)\" ] && echo 'no such thing' >&2 && exit 1\nexit 0",
-            log = log.display(),
-            refused = heard.refused().display(),
-        );
-        program(&heard.at("engine"), &engine);
-        let kubectl = format!(
-            "echo kubectl \"$@\" >>{}\n[ \"$1\" = get ] && cat <<'E'\n{NODES}\nE\nexit 0",
-            log.display()
-        );
-        program(&heard.at("kubectl"), &kubectl);
+        for name in ["engine", "kubectl"] {
+            symlink(format!("{PROGRAMS}/{name}.sh"), heard.at(name)).unwrap();
+        }
         heard
     }
 
@@ -82,11 +68,6 @@ impl Heard {
             .fold(String::new(), |text, line| text + line + "\n");
         expected.assert_eq(&done);
     }
-}
-
-fn program(path: &Path, script: &str) {
-    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn frozen(node: &str) -> Fault {

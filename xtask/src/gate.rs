@@ -6,6 +6,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ mod cluster;
 mod deny;
 pub mod libtest;
 mod notes;
+mod order;
 mod programs;
 mod python;
 pub mod step;
@@ -82,51 +84,58 @@ fn several_at_once(tool: &mut Tool) {
     tool.env("RUST_TEST_THREADS", cores.max(5).to_string());
 }
 
-type Run = fn(&Gate) -> anyhow::Result<Tally>;
+/// A step: its name, and what it does.
+type Step = (&'static str, fn(&Gate) -> anyhow::Result<Tally>);
 
-/// What is quick and fails often comes first.
-const STEPS: [(&str, Run); 16] = [
-    ("tools", |_| tools::check_all()),
-    ("generated files", |_| generated()),
-    ("rustfmt", |_| rustfmt()),
-    ("clippy", |_| clippy()),
-    ("cargo-deny", |gate| deny::run(&gate.notes)),
-    ("programs", |_| programs::build_all()),
-    ("tests", tests),
-    ("python", python::run),
-    ("installation", |_| installation()),
-    ("status", |_| go_tests("status", "go.mod")),
-    ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
-    ("cycles", cluster::cycles),
-    ("cluster", cluster::testbed),
-    ("operator", cluster::operator),
-    ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),
-    ("CRD, Kubernetes 1.33", |_| {
-        go_tests("crd", "kubernetes-1.33.mod")
-    }),
+/// What is quick and fails often comes first. The suites of the testbed wait for nodes to be given up and
+/// to come back, so that others find the cores idle.
+const STAGES: [&[&[Step]]; 3] = [
+    &[&[
+        ("tools", |_| tools::check_all()),
+        ("generated files", |_| generated()),
+        ("rustfmt", |_| rustfmt()),
+        ("clippy", |_| clippy()),
+        ("cargo-deny", |gate| deny::run(&gate.notes)),
+        ("programs", |_| programs::build_all()),
+        ("tests", tests),
+        ("installation", |_| installation()),
+        ("status", |_| go_tests("status", "go.mod")),
+        ("testbed's agent", |_| go_tests("kind/agent", "go.mod")),
+        ("CRD, Kubernetes 1.36", |_| go_tests("crd", "go.mod")),
+        ("CRD, Kubernetes 1.33", |_| {
+            go_tests("crd", "kubernetes-1.33.mod")
+        }),
+    ]],
+    &[
+        &[("cluster", cluster::testbed)],
+        &[("python", python::run), ("cycles", cluster::cycles)],
+    ],
+    &[&[("operator", cluster::operator)]],
 ];
 
 /// Runs the steps of these names, or all where none is named, also after one has failed, and prints
-/// the closing line.
+/// the closing line. In the proof, which measures, nothing runs beside a step.
 pub fn run(level: Level, only: &[String]) -> anyhow::Result<Report> {
     let chosen = chosen(only)?;
     let gate = Gate {
         level,
         notes: notes::Notes::fresh()?,
     };
-    let mut steps = Vec::new();
-    for (number, (name, run)) in chosen.iter().enumerate() {
-        println!("==> {}/{} {name}", number + 1, chosen.len());
+    let all = chosen.iter().flatten().flatten().count();
+    let begun = AtomicUsize::new(0);
+    let steps = order::run(&chosen, level == Level::Proof, |(name, run)| {
+        let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
+        println!("==> {number}/{all} {name}");
         let began = Instant::now();
         let tally = run(&gate).unwrap_or_else(|error| {
-            println!("{error:#}");
+            println!("{name}: {error:#}");
             Tally::FAILED
         });
         let took = began.elapsed();
         let word = if tally.failed == 0 { "done" } else { "FAILED" };
         println!("<== {name}: {word} in {:.1} s", took.as_secs_f64());
-        steps.push(StepDone { name, tally, took });
-    }
+        StepDone { name, tally, took }
+    });
     let report = report(&gate, steps)?;
     for figure in &report.figures {
         println!("{figure}");
@@ -143,21 +152,28 @@ pub fn run(level: Level, only: &[String]) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn chosen(only: &[String]) -> anyhow::Result<Vec<(&'static str, Run)>> {
-    if only.is_empty() {
-        return Ok(STEPS.to_vec());
-    }
-    let find = |wanted: &String| {
-        let step = STEPS.into_iter().find(|(name, _)| name == wanted);
-        step.with_context(|| {
-            let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
-            format!(
+fn chosen(only: &[String]) -> anyhow::Result<Vec<order::Stage<Step>>> {
+    let names = || {
+        STAGES
+            .iter()
+            .copied()
+            .flatten()
+            .copied()
+            .flatten()
+            .map(|(name, _)| *name)
+    };
+    for wanted in only {
+        if !names().any(|name| name == wanted) {
+            let names: Vec<&str> = names().collect();
+            anyhow::bail!(
                 "there is no step {wanted}: the steps are {}",
                 names.join(", ")
-            )
-        })
-    };
-    only.iter().map(find).collect()
+            );
+        }
+    }
+    Ok(order::chosen(&STAGES, |(name, _)| {
+        only.is_empty() || only.iter().any(|wanted| wanted == name)
+    }))
 }
 
 fn report(gate: &Gate, steps: Vec<StepDone>) -> anyhow::Result<Report> {

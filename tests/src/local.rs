@@ -152,17 +152,6 @@ impl LocalBus {
             .open(self.log())
             .context("cannot write the runner's log")?;
         let mut command = self.up_command()?;
-        let named = match &self.program {
-            Program::OfAllTests => env::var_os(SERVER_VARIABLE).map(PathBuf::from),
-            Program::This(program) => Some(program.clone()),
-            Program::FoundWith(variables) => {
-                command.envs(variables.iter().cloned());
-                None
-            }
-        };
-        if let Some(server) = named {
-            command.arg("--nats-server").arg(server);
-        }
         command.stdout(log.try_clone()?).stderr(log);
         *self.runner() = Some(command.spawn().context("cannot start svom-messaging")?);
         Ok(())
@@ -176,11 +165,31 @@ impl LocalBus {
         self.runner().as_ref().map(Child::id).context("no runner")
     }
 
-    /// The command that starts the runner; which nats-server it takes is not said yet.
+    /// The command that starts the runner.
     ///
     /// # Errors
     /// When the program cannot be built.
     pub fn up_command(&self) -> Result<Command> {
+        let mut command = self.up_command_without_server()?;
+        let named = match &self.program {
+            Program::OfAllTests => env::var_os(SERVER_VARIABLE).map(PathBuf::from),
+            Program::This(program) => Some(program.clone()),
+            Program::FoundWith(variables) => {
+                command.envs(variables.iter().cloned());
+                None
+            }
+        };
+        if let Some(server) = named {
+            command.arg("--nats-server").arg(server);
+        }
+        Ok(command)
+    }
+
+    /// The same; which nats-server it takes is not said yet.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn up_command_without_server(&self) -> Result<Command> {
         let mut command = self.local(&["up"])?;
         command.arg("--file").arg(self.resource());
         command.args(["--port", &self.ports.first.to_string()]);

@@ -58,6 +58,8 @@ impl Machine {
         vec![
             ("PATH", self.0.path().join("bin").into()),
             ("XDG_CACHE_HOME", self.0.path().join("cache").into()),
+            // It lies elsewhere where a variable of this machine says so.
+            ("GOCACHE", self.0.path().join("cache/go-build").into()),
         ]
     }
 
@@ -197,7 +199,7 @@ fn works(bus: &LocalBus, machine: &Machine) -> Result<()> {
 fn without_go_it_is_said_what_to_install() -> Result<()> {
     let machine = Machine::with(&[])?;
     let bus = machine.bus()?;
-    let mut up = bus.up_command()?;
+    let mut up = bus.up_command_without_server()?;
     up.envs(machine.variables());
     let refused = ended(&mut up, REFUSED_WITHIN)?;
     expect![[r#"

@@ -112,7 +112,9 @@ fn a_nats_server_that_cannot_be_used_is_named() -> Result<()> {
         fs::write(&program, text)?;
         fs::set_permissions(&program, fs::Permissions::from_mode(mode))?;
         refused(
-            bus.up_command()?.arg("--nats-server").arg(&program),
+            bus.up_command_without_server()?
+                .arg("--nats-server")
+                .arg(&program),
             &[(place.path(), "PLACE")],
             &expected,
         )?;
@@ -134,13 +136,15 @@ fn a_nats_server_that_cannot_be_used_is_named() -> Result<()> {
         ),
     ] {
         refused(
-            bus.up_command()?.arg("--nats-server").arg(&program),
+            bus.up_command_without_server()?
+                .arg("--nats-server")
+                .arg(&program),
             &[(place.path(), "PLACE")],
             &expected,
         )?;
     }
     // Neither on PATH nor built before, and no Go to build it.
-    let mut bare = bus.up_command()?;
+    let mut bare = bus.up_command_without_server()?;
     bare.env("PATH", place.path())
         .env("XDG_CACHE_HOME", place.path());
     refused(
@@ -167,7 +171,9 @@ fn a_nats_server_that_does_not_serve_is_told() -> Result<()> {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     let state = bus.state();
     refused(
-        bus.up_command()?.arg("--nats-server").arg(&program),
+        bus.up_command_without_server()?
+            .arg("--nats-server")
+            .arg(&program),
         &[(&state, "DIR"), (place.path(), "PLACE")],
         &expect![[r#"
             exit code Some(1)

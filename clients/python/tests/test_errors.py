@@ -118,8 +118,8 @@ def _(bus: Bus, svom: NatsIo, patch: pytest.MonkeyPatch) -> None:
 
 @provoke(errors.DuplicateError)
 def _(bus: Bus, svom: NatsIo, patch: pytest.MonkeyPatch) -> None:
-    foreseen = uuid.uuid4()
-    patch.setattr(publish.uuid, "uuid4", lambda: foreseen)
+    foreseen = uuid.uuid4().hex
+    patch.setattr(publish.secrets, "token_hex", lambda _: foreseen)
     svom.publish("data.vhf", "the first of this id")
     svom.publish("data.vhf", "the second of this id")
 

@@ -11,7 +11,6 @@ import asyncio
 import json
 import random
 import secrets
-import uuid
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -36,7 +35,8 @@ from .errors import (
 )
 
 ID_HEADER = "Nats-Msg-Id"
-_HEADERS_BYTES = len(f"NATS/1.0\r\n{ID_HEADER}: {uuid.UUID(int=0)}\r\n\r\n")
+_ID_BYTES = 16
+_HEADERS_BYTES = len(f"NATS/1.0\r\n{ID_HEADER}: \r\n\r\n") + 2 * _ID_BYTES
 
 _TICK = 0.25
 _ANSWERED_WITHIN = 2.0
@@ -50,6 +50,7 @@ _FULL = frozenset({10023, 10047, 10122})
 _STORE_FAILED = 10077
 _FULL_WORDS = "maximum "
 _PASSING = 503
+_ANSWER = json.JSONDecoder()
 _IN_PROCESS = 10158
 """An earlier try is with the servers, and they have not agreed on it yet."""
 
@@ -84,7 +85,7 @@ class Outgoing:
         self.payload = payload
         self.deadline = deadline
         self.token = token
-        self.message_id = str(uuid.uuid4())
+        self.message_id = secrets.token_hex(_ID_BYTES)
         self.headers = {ID_HEADER: self.message_id}
         self.future = future
         self.settled = settled
@@ -109,6 +110,11 @@ class Publisher:
         self._timer: asyncio.TimerHandle | None = None
         connection.on_up.append(self._send_all)
         connection.on_refused_publish.append(self._refused)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a connection, and answers are listened for."""
+        return self._listening is not None and self._connection.client is not None
 
     async def ready(self, deadline: float) -> None:
         """Returns when there is a connection, and answers are listened for."""
@@ -186,7 +192,7 @@ class Publisher:
             self._again_later(message, "its stream has no leader")
             return
         try:
-            told = json.loads(answer.data.decode())
+            told, _ = _ANSWER.raw_decode(answer.data.decode())
             error = told.get("error")
             if error is None:
                 self._acknowledged(message, told)

@@ -11,19 +11,19 @@ from .model import MissionMessage
 
 MESSAGE_TYPES: Mapping[str, type[MissionMessage]] = {kind.__name__: kind for kind in (DataNotification, ServiceStatus)}
 """Every message that the mission defines, by its name."""
+_KNOWN = " or ".join(MESSAGE_TYPES)
 
 
 def parse(data: bytes | str) -> MissionMessage:
     """The message that a JSON text holds; raises `InvalidMessageError`, and nothing else."""
     value = json_text.read(data)
-    known = " or ".join(MESSAGE_TYPES)
     if not isinstance(value, Mapping):
-        raise InvalidMessageError(f"it is no object; a message is an object whose one member is {known}")
-    name = str(next(iter(value), ""))
-    if len(value) != 1 or name not in MESSAGE_TYPES:
+        raise InvalidMessageError(f"it is no object; a message is an object whose one member is {_KNOWN}")
+    kind = MESSAGE_TYPES.get(next(iter(value), ""))
+    if kind is None or len(value) != 1:
         names = ", ".join(repr(str(one)[:40]) for one in list(value)[:5]) or "none"
-        raise InvalidMessageError(f"its members are {names}; a message has one, which is {known}")
-    return MESSAGE_TYPES[name].from_envelope(value)
+        raise InvalidMessageError(f"its members are {names}; a message has one, which is {_KNOWN}")
+    return kind.from_envelope(value)
 
 
 def check(data: bytes | str) -> str | None:

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use svom_crds::status::CertificateStatus;
 use svom_plan::change::Effect;
-use svom_plan::queues::{ConsumerId, QueuePlan, QueueStep, queue_plan};
+use svom_plan::queues::{ConsumerId, ObservedQueues, QueuePlan, QueueStep, queue_plan};
 use svom_plan::status::{Findings, ServerFinding, StreamFinding, rfc3339};
 use svom_plan::valid::{DurableName, UserName};
 use svom_plan::{UnixSeconds, names, pki};
@@ -21,14 +21,46 @@ pub struct Presence {
     pub node: Option<String>,
 }
 
+/// What was looked at just now.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What the servers said of themselves.
+    pub seen: Option<Seen>,
+    /// Streams and consumers.
+    pub queues: Option<ObservedQueues>,
+}
+
 /// What is known of the servers by who runs them, by their names.
 pub type Presences = BTreeMap<String, Presence>;
 
 impl Live {
     /// Looks at servers, streams and consumers, and sends a message through, each with a bound.
     pub async fn find(&mut self, presences: &Presences, now: UnixSeconds) -> Findings {
+        self.find_beside(Looked::default(), presences, now).await
+    }
+
+    /// The same, where something was looked at just now and nothing was done since.
+    pub async fn find_beside(
+        &mut self,
+        Looked { seen, queues }: Looked,
+        presences: &Presences,
+        now: UnixSeconds,
+    ) -> Findings {
         let anyone_runs = presences.values().any(|one| one.down.is_none());
-        let (seen, queues) = tokio::join!(self.seen(anyone_runs), self.observe_queues());
+        let (seen, queues) = tokio::join!(
+            async {
+                match seen {
+                    Some(seen) => Ok(seen),
+                    None => self.seen(anyone_runs).await,
+                }
+            },
+            async {
+                match queues {
+                    Some(queues) => Ok(queues),
+                    None => self.observe_queues().await,
+                }
+            },
+        );
         // After the look: a message under way makes its followers look late for a moment.
         self.prove_data_path(LOOK).await;
         let mut failures = self.failures.words();

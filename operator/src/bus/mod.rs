@@ -27,7 +27,7 @@ use crate::nats::system::{Accounts, SystemError};
 use crate::nats::whole::{Expected, wait_until_whole};
 
 pub use clients::{Clients, PATIENCE};
-pub use findings::{Presence, Presences, certificates_told, mark_down};
+pub use findings::{Looked, Presence, Presences, certificates_told, mark_down};
 
 /// How long one look at servers, or at streams and consumers, may take.
 const LOOK: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use svom_plan::kubernetes::{Identity, Object, Ownership, applied, ours};
 
 use super::api::{Api, ApiError, Kind, typed};
@@ -65,34 +65,35 @@ impl Writer<'_> {
     pub async fn write(&mut self, object: &Object) -> Result<bool, WriteError> {
         let kind = kind_of(object);
         let wanted = json(object);
-        let Some(live) = self.live(kind, object.name()).await? else {
+        let is_there = self.is_there(kind, object.name()).await?;
+        let live = self.gathered.object(kind, object.name());
+        let Some(live) = live.filter(|_| is_there) else {
             self.create(kind, object, wanted).await?;
             return Ok(true);
         };
-        if applied::differences(&live, &wanted).is_empty() || self.is_in_vain(kind, &live, &wanted)
-        {
+        if applied::differences(live, &wanted).is_empty() || self.is_in_vain(kind, live, &wanted) {
             return Ok(false);
         }
+        let found = version(live).to_owned();
         let mut asked = wanted.clone();
         if object.without_data().is_some() {
             // There is no second copy of what it holds: only what was read is written over.
-            set_version(&mut asked, version(&live));
+            set_version(&mut asked, &found);
         }
         let written = self.api.apply(kind, &asked).await?;
-        if version(&written) == version(&live) {
+        if version(&written) == found {
             let key = (kind, object.name().to_owned());
-            let state = (version(&live).to_owned(), wanted);
-            self.without_effect.0.insert(key, state);
+            self.without_effect.0.insert(key, (found, wanted));
         }
         self.gathered.put(kind, written)?;
         Ok(true)
     }
 
-    /// An object of ours as it is; `None` where there is none.
+    /// Whether there is an object of ours, which is among what was gathered then.
     ///
     /// # Errors
     /// It is somebody else's or on its way out, or the API server refused.
-    pub async fn live(&mut self, kind: Kind, name: &str) -> Result<Option<Value>, WriteError> {
+    pub async fn is_there(&mut self, kind: Kind, name: &str) -> Result<bool, WriteError> {
         if self.gathered.object(kind, name).is_none() {
             // One without our labels is in no list of ours.
             if let Some(object) = self.api.get(kind, name).await? {
@@ -100,11 +101,11 @@ impl Writer<'_> {
             }
         }
         let Some(live) = self.gathered.object(kind, name) else {
-            return Ok(None);
+            return Ok(false);
         };
         let named = |name: &str| (kind.as_str(), name.to_owned());
         match ours(&metadata(live)?, self.identity) {
-            Ownership::Ours | Ownership::Retained => Ok(Some(live.clone())),
+            Ownership::Ours | Ownership::Retained => Ok(true),
             Ownership::Leaving => {
                 let (kind, name) = named(name);
                 Err(WriteError::Leaving { kind, name })
@@ -172,8 +173,15 @@ fn json(object: &Object) -> Value {
 }
 
 fn metadata(object: &Value) -> Result<ObjectMeta, ApiError> {
-    let metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
-    serde_json::from_value(metadata).map_err(|_| ApiError::Malformed {
+    let metadata = object.get("metadata").and_then(Value::as_object);
+    // The accounts of who wrote what are most of it, and say nothing of whose it is.
+    let metadata: Map<String, Value> = metadata
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| *key != "managedFields")
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    serde_json::from_value(Value::Object(metadata)).map_err(|_| ApiError::Malformed {
         what: format!("the metadata of {}", super::api::name(object)),
     })
 }

@@ -8,6 +8,8 @@
 //! within a value that it takes as one piece. What it fills in there is said by who asks for it, or
 //! named in [`FILLED_IN`].
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::labels::MANAGER;
@@ -18,9 +20,13 @@ const FILLED_IN: [(&str, &str); 1] = [("/spec/volumeClaimTemplates", "status")];
 /// The paths at which applying the wanted object would change the live one; empty where nothing would
 /// be written.
 pub fn differences(live: &Value, wanted: &Value) -> Vec<String> {
-    let (mut live, mut wanted) = (live.clone(), wanted.clone());
+    let (mut live, mut wanted) = (Cow::Borrowed(live), wanted.clone());
     for (list, field) in FILLED_IN {
-        let entries = live.pointer_mut(list).and_then(Value::as_array_mut);
+        if live.pointer(list).is_none() {
+            continue;
+        }
+        let entries = live.to_mut().pointer_mut(list);
+        let entries = entries.and_then(Value::as_array_mut);
         for entry in entries
             .into_iter()
             .flatten()

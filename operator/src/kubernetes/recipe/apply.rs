@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use svom_plan::kubernetes::{
     Bus, External, InForce, Object, Objects, Place, around, names, no_longer_wanted, objects,
     outside, secrets, topology,
@@ -12,10 +13,10 @@ use svom_plan::valid::{Issuer, UserName};
 
 use super::Pass;
 use super::judge::Asked;
-use crate::kubernetes::api::{ApiError, Kind};
+use crate::kubernetes::api::{self, ApiError, Kind};
 use crate::kubernetes::gathered::Gathered;
 use crate::kubernetes::secrets::{Complete, SecretsError, complete, load, with_a_trace};
-use crate::kubernetes::write::{WriteError, Writer, object_of};
+use crate::kubernetes::write::{WriteError, Writer, kind_of, object_of};
 
 /// What was brought about.
 pub(super) struct Applied {
@@ -246,8 +247,15 @@ impl Pass<'_> {
 
     /// Deletes what the resource wants no more.
     async fn take_away(&self, wanted: &Objects, gathered: &Gathered) -> Result<(), ApiError> {
+        let is_wanted = |kind: Kind, live: &Value| {
+            let mut wanted = wanted.objects.iter();
+            wanted.any(|object| kind_of(object) == kind && object.name() == api::name(live))
+        };
         for kind in Kind::APPLIED {
             for live in gathered.all(kind) {
+                if is_wanted(kind, live) {
+                    continue;
+                }
                 let Some(found) = object_of(kind, live)? else {
                     continue;
                 };

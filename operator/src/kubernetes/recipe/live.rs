@@ -6,13 +6,13 @@ use std::time::Duration;
 use svom_plan::kubernetes::observe::{Reason, Seen as ServerSeen, servers};
 use svom_plan::kubernetes::{InForce, Object};
 use svom_plan::pki;
-use svom_plan::queues::queue_plan;
+use svom_plan::queues::{ObservedQueues, queue_plan};
 use svom_plan::status::{Findings, ServerFinding};
 use tokio::time::{Instant, sleep};
 
 use super::apply::{Applied, Minted, bus, note, writer};
 use super::{Pass, nothing_found};
-use crate::bus::{Clients, Live, Presence, Presences, certificates_told};
+use crate::bus::{Clients, Live, Looked, Presence, Presences, certificates_told};
 use crate::kubernetes::api::ApiError;
 use crate::kubernetes::gathered::Gathered;
 use crate::nats::observe::Seen;
@@ -27,6 +27,15 @@ const SAID_WITHIN: Duration = Duration::from_secs(5);
 const BETWEEN: Duration = Duration::from_millis(250);
 
 fn silently(_: &str) {}
+
+/// What came of having servers read what was written for them.
+#[derive(Default)]
+struct TakenUp {
+    /// Whether all of them have it in force.
+    all: bool,
+    /// What they said of themselves, where nobody had anything to read.
+    seen: Option<Seen>,
+}
 
 impl Pass<'_> {
     /// Puts in force what was written, as far as the servers can be reached, and looks at everything.
@@ -43,13 +52,15 @@ impl Pass<'_> {
         let seen = servers(&bus(&self.identity, &state), &gathered.observed());
         let presences = presences(&seen);
         let reaches = self.known.live.is_some() || seen.iter().any(may_answer);
-        let (mut is_noted, mut is_late) = (false, false);
+        let (mut is_noted, mut is_late, mut in_force) = (false, false, None);
         if let Some(minted) = applied.minted.take() {
             if reaches {
                 self.keep_connected(&state, &minted, applied).await;
-                let all = self.take_up(&state, &minted, gathered, &presences).await?;
+                let TakenUp { all, seen } =
+                    self.take_up(&state, &minted, gathered, &presences).await?;
                 is_noted = all && self.remember(&state, gathered, applied).await?;
                 is_late = !all;
+                in_force = seen;
             }
             applied.minted = Some(minted);
         }
@@ -57,10 +68,14 @@ impl Pass<'_> {
         let Some(live) = &mut self.known.live else {
             return Ok(without_connection(&seen, &state, minted, self.now));
         };
+        let mut looked = Looked::default();
         if reaches && (formed || is_noted) {
-            bring_about_queues_and_proof(live, &presences, self.now).await;
+            looked.queues = bring_about_queues_and_proof(live, &presences, self.now).await;
         }
-        let mut found = live.find(&presences, self.now).await;
+        if looked.queues.is_some() {
+            looked.seen = in_force;
+        }
+        let mut found = live.find_beside(looked, &presences, self.now).await;
         let seems_well = found.servers.iter().all(|server| server.trouble.is_none());
         if is_late && seems_well && !state.valid.paused {
             // What is in force is not written down yet; the next look does that.
@@ -71,32 +86,33 @@ impl Pass<'_> {
         Ok(found)
     }
 
-    /// Has the servers read what was written for them; whether all of them have it in force.
+    /// Has the servers read what was written for them.
     async fn take_up(
         &mut self,
         state: &InForce,
         minted: &Minted,
         gathered: &Gathered,
         presences: &Presences,
-    ) -> Result<bool, ApiError> {
+    ) -> Result<TakenUp, ApiError> {
         let anyone_runs = presences.values().any(|one| one.down.is_none());
         let Some(live) = &mut self.known.live else {
-            return Ok(false);
+            return Ok(TakenUp::default());
         };
         aim_at(live, state, minted);
         if state.valid.paused {
-            return Ok(false);
+            return Ok(TakenUp::default());
         }
         let seen = match live.seen(anyone_runs).await {
             Ok(seen) => seen,
             // The look that follows says so.
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(TakenUp::default()),
         };
         let behind = live.behind(&seen);
+        let was_up = behind.is_empty();
         self.make_nodes_look(&behind, &minted.configuration, gathered)
             .await?;
         let Some(live) = &mut self.known.live else {
-            return Ok(false);
+            return Ok(TakenUp::default());
         };
         let all_run = presences.values().all(|one| one.down.is_none());
         let settled = settle(live, seen, anyone_runs).await;
@@ -105,10 +121,14 @@ impl Pass<'_> {
             settled => settled,
         };
         match settled {
-            Ok(seen) => Ok(is_whole(live, &seen)),
+            Ok(seen) => {
+                let all = is_whole(live, &seen);
+                let seen = (all && was_up).then_some(seen);
+                Ok(TakenUp { all, seen })
+            }
             Err(error) => {
                 live.failures.reload.push(error.to_string());
-                Ok(false)
+                Ok(TakenUp::default())
             }
         }
     }
@@ -221,13 +241,19 @@ async fn wait_for_the_late(live: &Live, mut seen: Seen) -> Result<Seen, SystemEr
     Ok(seen)
 }
 
-async fn bring_about_queues_and_proof(live: &mut Live, presences: &Presences, now: i64) {
-    let wants_steps = match live.observe_queues().await {
-        Ok(observed) => !queue_plan(&live.valid, &observed, now).steps.is_empty(),
-        // It cannot be asked now; the look that follows says so.
-        Err(_) => return,
-    };
+/// Brings about what is missing; what there is, where nothing was.
+async fn bring_about_queues_and_proof(
+    live: &mut Live,
+    presences: &Presences,
+    now: i64,
+) -> Option<ObservedQueues> {
+    // Where it cannot be asked now, the look that follows says so.
+    let observed = live.observe_queues().await.ok()?;
+    let wants_steps = !queue_plan(&live.valid, &observed, now).steps.is_empty();
     let is_proven = live.is_proven();
+    if !wants_steps && is_proven {
+        return Some(observed);
+    }
     if wants_steps || !is_proven {
         let all_run = presences.values().all(|one| one.down.is_none());
         live.sync_queues(all_run, &silently).await;
@@ -235,6 +261,7 @@ async fn bring_about_queues_and_proof(live: &mut Live, presences: &Presences, no
     if !is_proven {
         live.prove(&silently).await;
     }
+    None
 }
 
 fn presences(seen: &[ServerSeen]) -> Presences {

@@ -32,11 +32,11 @@ impl Pass<'_> {
         };
         let name = names::bus(&self.identity.name);
         let found = writer(self.api, &self.identity, gathered, self.known)
-            .live(Kind::StatefulSet, &name)
+            .is_there(Kind::StatefulSet, &name)
             .await;
         match found {
-            Ok(Some(_)) => self.change(set, gathered, formed, applied).await?,
-            Ok(None) => self.make(bus, set, gathered, applied).await?,
+            Ok(true) => self.change(set, gathered, formed, applied).await?,
+            Ok(false) => self.make(bus, set, gathered, applied).await?,
             Err(why) => note(Err(why), applied)?,
         }
         self.remake_pods(gathered, formed).await

@@ -110,7 +110,7 @@ fn one_round(idle: Duration) -> Result<[Process; 3]> {
             Process::read(second)?,
         ])
     };
-    // What they do at their start is not what is measured.
+    // What they do at their start is not what is measured, and nothing tells when it is over.
     thread::sleep(Duration::from_secs(2));
     let [a, b, c] = look()?;
     thread::sleep(idle);

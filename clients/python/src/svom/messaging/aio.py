@@ -333,8 +333,7 @@ class Pipeline:
     async def send(self, data: bytes) -> None:
         """Sends one."""
         until = asyncio.get_running_loop().time() + self._deadline
-        if not self._publisher.is_ready:
-            await self._publisher.ready(until)
+        await self._publisher.ready(until)
         outgoing = self._publisher.begin(self._queue, data, until, self._look)
         self._begun.append(outgoing)
         await self._publisher.send(outgoing)

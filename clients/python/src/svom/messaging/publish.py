@@ -50,7 +50,6 @@ _FULL = frozenset({10023, 10047, 10122})
 _STORE_FAILED = 10077
 _FULL_WORDS = "maximum "
 _PASSING = 503
-_ANSWER = json.JSONDecoder()
 _IN_PROCESS = 10158
 """An earlier try is with the servers, and they have not agreed on it yet."""
 
@@ -110,11 +109,6 @@ class Publisher:
         self._timer: asyncio.TimerHandle | None = None
         connection.on_up.append(self._send_all)
         connection.on_refused_publish.append(self._refused)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a connection, and answers are listened for."""
-        return self._listening is not None and self._connection.client is not None
 
     async def ready(self, deadline: float) -> None:
         """Returns when there is a connection, and answers are listened for."""
@@ -192,7 +186,7 @@ class Publisher:
             self._again_later(message, "its stream has no leader")
             return
         try:
-            told, _ = _ANSWER.raw_decode(answer.data.decode())
+            told = json.loads(answer.data.decode())
             error = told.get("error")
             if error is None:
                 self._acknowledged(message, told)

@@ -171,6 +171,12 @@ impl LocalBus {
     /// When the program cannot be built.
     pub fn up_command(&self) -> Result<Command> {
         let mut command = self.up_command_without_server()?;
+        self.with_server(&mut command);
+        Ok(command)
+    }
+
+    /// Has a command take the nats-server of this bus, and so never build one.
+    pub fn with_server(&self, command: &mut Command) {
         let named = match &self.program {
             Program::OfAllTests => env::var_os(SERVER_VARIABLE).map(PathBuf::from),
             Program::This(program) => Some(program.clone()),
@@ -182,7 +188,6 @@ impl LocalBus {
         if let Some(server) = named {
             command.arg("--nats-server").arg(server);
         }
-        Ok(command)
     }
 
     /// The same; which nats-server it takes is not said yet.

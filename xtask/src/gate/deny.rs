@@ -52,6 +52,8 @@ fn installed() -> anyhow::Result<PathBuf> {
     let mut install = Tool::cargo([
         "install",
         "--locked",
+        // It is built in half the time, and runs for a second.
+        "--debug",
         "cargo-deny",
         "--version",
         VERSION,

@@ -52,7 +52,8 @@ pub fn preload(binaries: &Path, archives: &[PathBuf], folder: &Path, part: &Part
     part.run(&mut import)
 }
 
-/// Only the store and its interface; nothing here runs a container.
+/// Only the store and its interface; nothing here runs a container. What of it would make folders of its own
+/// on the machine, outside the store, is left out too.
 fn settings(folder: &Path) -> String {
     format!(
         r#"version = 3
@@ -63,6 +64,7 @@ disabled_plugins = [
   "io.containerd.cri.v1.images",
   "io.containerd.cri.v1.runtime",
   "io.containerd.grpc.v1.cri",
+  "io.containerd.internal.v1.opt",
 ]
 "#,
         folder.display()

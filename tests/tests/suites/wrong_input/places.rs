@@ -75,6 +75,7 @@ fn a_port_in_use_is_named() -> Result<()> {
             .arg(bus.state())
             .arg("--file")
             .arg(bus.resource());
+        bus.with_server(&mut command);
         refused_by(&bus, &mut command, &expected)?;
     }
     bus.begin()
@@ -87,6 +88,7 @@ fn up_in(bus: &LocalBus, folder: &Path) -> Result<Command> {
         .arg(bus.resource())
         .arg("--dir")
         .arg(folder);
+    bus.with_server(&mut command);
     Ok(command)
 }
 

@@ -50,6 +50,8 @@ pub struct Live {
     /// Servers for which something was written that they have not read since, each with whether it
     /// holds accounts that they do not know.
     pub unread: BTreeMap<String, Accounts>,
+    /// The configuration that every server was told to read once more, since a right did not hold.
+    read_again: BTreeMap<String, String>,
     /// What was proven of users' rights.
     pub access: ProofFinding,
     /// What was proven of the way of a message.
@@ -110,6 +112,7 @@ impl Live {
             digests,
             clients,
             unread: BTreeMap::new(),
+            read_again: BTreeMap::new(),
             access: ProofFinding::default(),
             data_path: ProofFinding::default(),
             measured: Measured::default(),

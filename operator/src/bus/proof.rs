@@ -12,13 +12,38 @@ use super::{Live, Say};
 use crate::nats::bus::identities;
 use crate::nats::data_path::data_path;
 use crate::nats::prove::prove;
+use crate::nats::system::Accounts;
 
 /// How long rights may take until they hold.
 const PROVING: Duration = Duration::from_secs(20);
 
 impl Live {
     /// Proves every right of every user, and the way of a message, against the live servers.
+    ///
+    /// Where a right does not hold though every server has its configuration, whoever put that in force
+    /// may have come to an end between the two times that a server reads new accounts. So all read it once
+    /// more, and it is tried again.
     pub async fn prove(&mut self, say: Say<'_>) {
+        let all_hold = self.prove_once(say).await;
+        if all_hold || self.read_again == self.digests || self.valid.paused {
+            return;
+        }
+        let Ok(seen) = self.seen(true).await else {
+            return;
+        };
+        if seen.servers.len() < self.digests.len() || !self.behind(&seen).is_empty() {
+            return;
+        }
+        self.read_again.clone_from(&self.digests);
+        let servers = seen.servers.keys().cloned();
+        self.unread
+            .extend(servers.map(|name| (name, Accounts::Known)));
+        self.tell_to_reload(&seen, say).await;
+        self.prove_once(say).await;
+    }
+
+    /// Whether none of the rights that could be tried was otherwise than wanted.
+    async fn prove_once(&mut self, say: Say<'_>) -> bool {
         let cells = matrix::matrix(&self.valid);
         let count: usize = cells.values().map(Vec::len).sum();
         say(&format!(
@@ -28,12 +53,13 @@ impl Live {
             Ok(identities) => identities,
             Err(error) => {
                 self.failures.proof = Some(error.to_string());
-                return;
+                return true;
             }
         };
         self.failures.proof = None;
         let deadline = Instant::now() + PROVING;
         let proof = prove(&identities, &cells, deadline).await;
+        let all_hold = proof.failed.is_empty();
         let failed = proof.failed.iter().flat_map(|(user, failures)| {
             failures
                 .iter()
@@ -49,6 +75,7 @@ impl Live {
             unproven: self.unproven(),
         };
         self.prove_data_path(PROVING).await;
+        all_hold
     }
 
     /// Proves the way of a message again, which says whether messages can be stored now.

@@ -4,6 +4,7 @@
 //! first, and is refused once it is gone; reads are free. Objects are JSON here, since what was applied is
 //! compared by the API server's own accounts of fields, which typed objects do not keep in order.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -151,6 +152,7 @@ pub struct Api<'a> {
     client: &'a Client,
     namespace: &'a str,
     leading: &'a Leading,
+    writes: &'a Cell<usize>,
 }
 
 impl fmt::Debug for Api<'_> {
@@ -160,31 +162,53 @@ impl fmt::Debug for Api<'_> {
 }
 
 impl<'a> Api<'a> {
-    /// The API server, for one namespace.
-    pub fn new(client: &'a Client, namespace: &'a str, leading: &'a Leading) -> Self {
+    /// The API server, for one namespace; writes that were tried are counted.
+    pub fn new(
+        client: &'a Client,
+        namespace: &'a str,
+        leading: &'a Leading,
+        writes: &'a Cell<usize>,
+    ) -> Self {
         Self {
             client,
             namespace,
             leading,
+            writes,
         }
     }
 
-    /// The objects of a kind with the labels of the bus of this name.
+    /// Whether a write was tried.
+    pub fn has_written(&self) -> bool {
+        self.writes.get() > 0
+    }
+
+    /// The list of a kind's objects with the labels of the bus of this name, as it comes.
     ///
     /// # Errors
     /// No answer, or a refusal.
-    pub async fn list(&self, kind: Kind, bus: &str) -> Result<Vec<Value>, ApiError> {
+    pub async fn list(&self, kind: Kind, bus: &str) -> Result<String, ApiError> {
         let labels = format!("{INSTANCE}={bus},{MANAGED_BY}={MANAGER}");
         let what = format!("listing every {} with {labels}", kind.as_str());
         let list = self
             .request(kind)
             .list(&ListParams::default().labels(&labels));
-        let mut answer: Value = self.call(what, list).await?;
-        let items = answer.get_mut("items").map(Value::take);
-        Ok(match items {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        })
+        self.call(&what, list).await
+    }
+
+    /// An object as it comes; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn text(&self, kind: Kind, name: &str) -> Result<Option<String>, ApiError> {
+        let what = format!("reading {} {name}", kind.as_str());
+        let get = self
+            .request(kind)
+            .get(name, &kube::api::GetParams::default());
+        match self.call(&what, get).await {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// An object; `None` where there is none of this name.
@@ -192,15 +216,9 @@ impl<'a> Api<'a> {
     /// # Errors
     /// No answer, or a refusal.
     pub async fn get(&self, kind: Kind, name: &str) -> Result<Option<Value>, ApiError> {
-        let what = format!("reading {} {name}", kind.as_str());
-        let get = self
-            .request(kind)
-            .get(name, &kube::api::GetParams::default());
-        match self.call(what, get).await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let text = self.text(kind, name).await?;
+        let what = || format!("{} {name}", kind.as_str());
+        text.map(|text| read(&text, what)).transpose()
     }
 
     /// Applies an object; what it is then. With a `metadata.resourceVersion` in it only that very state of
@@ -219,11 +237,9 @@ impl<'a> Api<'a> {
             fields.insert("kind".to_owned(), json!(resource.kind));
         }
         let request = self.request(kind);
-        self.write(
-            what,
-            request.patch(name, &applying(), &Patch::Apply(&object)),
-        )
-        .await
+        let apply = request.patch(name, &applying(), &Patch::Apply(&object));
+        let applied = self.write(&what, apply).await?;
+        read(&applied, || format!("{} {name}", kind.as_str()))
     }
 
     /// Sets one annotation of an object, and nothing else of it.
@@ -244,9 +260,8 @@ impl<'a> Api<'a> {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        self.write(what, request.patch(name, &params, &Patch::Merge(&patch)))
-            .await
-            .map(|_: Value| ())
+        let annotate = request.patch(name, &params, &Patch::Merge(&patch));
+        self.write(&what, annotate).await.map(drop)
     }
 
     /// Deletes this very object; one that is gone already, or was made anew, is no error.
@@ -261,7 +276,7 @@ impl<'a> Api<'a> {
             uid: uid.map(str::to_owned),
             resource_version: None,
         });
-        let deleted = self.write::<Value>(what, self.request(kind).delete(name, &params));
+        let deleted = self.write(&what, self.request(kind).delete(name, &params));
         match deleted.await {
             Err(error) if !matches!(error.code(), Some(404 | 409)) => Err(error),
             _ => Ok(()),
@@ -283,7 +298,7 @@ impl<'a> Api<'a> {
         });
         let patch = Patch::Apply(&object);
         let request = Request::new(path).patch_subresource("status", name, &applying(), &patch);
-        self.write(what, request).await.map(|_: Value| ())
+        self.write(&what, request).await.map(drop)
     }
 
     /// Sends an event.
@@ -295,9 +310,7 @@ impl<'a> Api<'a> {
         // An event is plain data: it can always be written.
         let bytes = serde_json::to_vec(event).unwrap_or_default();
         let request = Request::new(path).create(&PostParams::default(), bytes);
-        self.write("sending an event".to_owned(), request)
-            .await
-            .map(|_: Value| ())
+        self.write("sending an event", request).await.map(drop)
     }
 
     fn request(&self, kind: Kind) -> Request {
@@ -307,29 +320,31 @@ impl<'a> Api<'a> {
         ))
     }
 
-    async fn write<T: DeserializeOwned>(
+    async fn write(
         &self,
-        what: String,
+        what: &str,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<T, ApiError> {
+    ) -> Result<String, ApiError> {
         self.leading.check()?;
+        self.writes.set(self.writes.get() + 1);
         self.call(what, request).await
     }
 
-    async fn call<T: DeserializeOwned>(
+    async fn call(
         &self,
-        what: String,
+        what: &str,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<T, ApiError> {
+    ) -> Result<String, ApiError> {
+        let what = || what.to_owned();
         let refused = |error: kube::Error| ApiError::Refused {
-            what: what.clone(),
+            what: what(),
             error: Box::new(error),
         };
         let request = request.map_err(|error| refused(kube::Error::BuildRequest(error)))?;
-        let answered = tokio::time::timeout(ANSWERS_WITHIN, self.client.request(request)).await;
-        match answered {
+        let answer = self.client.request_text(request);
+        match tokio::time::timeout(ANSWERS_WITHIN, answer).await {
             Ok(answer) => answer.map_err(refused),
-            Err(_) => Err(ApiError::Silent { what }),
+            Err(_) => Err(ApiError::Silent { what: what() }),
         }
     }
 }
@@ -352,4 +367,12 @@ pub fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, ApiError> {
     T::deserialize(object).map_err(|_| ApiError::Malformed {
         what: format!("the object {}", name(object)),
     })
+}
+
+/// What an answer of the API server says.
+///
+/// # Errors
+/// It is not what it should be; `what` is.
+pub fn read<T: DeserializeOwned>(text: &str, what: impl Fn() -> String) -> Result<T, ApiError> {
+    serde_json::from_str(text).map_err(|_| ApiError::Malformed { what: what() })
 }

@@ -1,19 +1,20 @@
 //! Everything of one bus as the API server has it at one moment.
 //!
-//! In: the API server. Out: the objects with the bus's labels, and those that stand in the place of one of
-//! its objects without them. Changes nothing.
+//! In: what the API server answered. Out: the objects with the bus's labels, and those that stand in the
+//! place of one of its objects without them.
 
 use std::collections::BTreeMap;
 
-use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use svom_plan::kubernetes::names;
 use svom_plan::kubernetes::observe::Observed;
 
-use super::api::{Api, ApiError, Kind, name, typed};
+use super::api::{ApiError, Kind, name, read, typed};
+use super::listed::Listed;
 
 /// What there is of a bus.
 #[derive(Clone, Debug)]
@@ -32,43 +33,18 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// Looks at everything of the bus of this name with so many servers, and at the Secrets that its
-    /// resource names.
+    /// Reads what the API server answered about the bus of this name.
     ///
     /// # Errors
-    /// No answer, or something that is not what its kind says.
-    pub async fn look(
-        api: &Api<'_>,
-        bus: &str,
-        servers: u8,
-        brought: &[&str],
-    ) -> Result<Self, ApiError> {
-        const KINDS: [Kind; 7] = [
-            Kind::Service,
-            Kind::NetworkPolicy,
-            Kind::PodDisruptionBudget,
-            Kind::Secret,
-            Kind::StatefulSet,
-            Kind::Pod,
-            Kind::Claim,
-        ];
-        let lists = KINDS.map(|kind| async move {
-            let mut found = by_name(api.list(kind, bus).await?);
-            for wanted in of_servers(kind, bus, servers) {
-                if !found.contains_key(&wanted)
-                    && let Some(object) = api.get(kind, &wanted).await?
-                {
-                    found.insert(wanted, object);
-                }
-            }
-            Ok::<_, ApiError>((kind, found))
-        });
-        let brought_objects = try_join_all(brought.iter().map(|secret| async move {
-            let object = api.get(Kind::Secret, secret).await?;
-            Ok::<_, ApiError>(object.map(|object| ((*secret).to_owned(), object)))
-        }));
-        let (objects, brought) = tokio::try_join!(try_join_all(lists), brought_objects)?;
-        let objects: BTreeMap<Kind, BTreeMap<String, Value>> = objects.into_iter().collect();
+    /// Something in it is not what its kind says.
+    pub fn read(bus: &str, listed: &Listed) -> Result<Self, ApiError> {
+        let mut objects = BTreeMap::new();
+        for (kind, of) in &listed.kinds {
+            let what = || format!("the list of every {}", kind.as_str());
+            let List { mut items } = read(&of.list, what)?;
+            items.extend(texts(&of.others)?);
+            objects.insert(*kind, by_name(items));
+        }
         Ok(Self {
             pods: typed_all(objects.get(&Kind::Pod))?.into_values().collect(),
             claims: typed_all(objects.get(&Kind::Claim))?
@@ -80,7 +56,7 @@ impl Gathered {
                 .map(typed)
                 .transpose()?,
             secrets: typed_all(objects.get(&Kind::Secret))?,
-            brought: typed_all(Some(&brought.into_iter().flatten().collect()))?,
+            brought: typed_all(Some(&by_name(texts(&listed.brought)?)))?,
             objects,
         })
     }
@@ -133,16 +109,14 @@ impl Gathered {
     }
 }
 
-/// Pods and claims that stand in a server's place whatever their labels.
-fn of_servers(kind: Kind, bus: &str, servers: u8) -> Vec<String> {
-    let server = |number| svom_plan::names::server(bus, number);
-    match kind {
-        Kind::Pod => (0..servers).map(server).collect(),
-        Kind::Claim => (0..servers)
-            .map(|number| names::claim(&server(number)))
-            .collect(),
-        _ => Vec::new(),
-    }
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Value>,
+}
+
+fn texts(texts: &[String]) -> Result<Vec<Value>, ApiError> {
+    let object = |text: &String| read(text, || "an object".to_owned());
+    texts.iter().map(object).collect()
 }
 
 fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {

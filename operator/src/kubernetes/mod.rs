@@ -9,6 +9,7 @@ pub mod events;
 pub mod gathered;
 mod http;
 pub mod lease;
+pub mod listed;
 pub mod metrics;
 pub mod process;
 mod random;

@@ -14,3 +14,13 @@ pub mod queues;
 pub mod request;
 pub mod system;
 pub mod whole;
+
+/// What whoever listens at this level hears of a request that may change something: it leaves.
+fn leaves(subject: &str) {
+    tracing::trace!(subject, "a request leaves");
+}
+
+/// And: its answer is here, and nothing was made of it yet.
+fn is_answered(subject: &str) {
+    tracing::trace!(subject, "a request is answered");
+}

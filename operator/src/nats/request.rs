@@ -108,9 +108,11 @@ async fn once(
         body.to_string()
     };
     let asked = Request::new().payload(payload.into()).timeout(Some(ANSWER));
-    let answered = timeout_at(deadline, client.send_request(subject.to_owned(), asked))
-        .await
-        .map_err(|_| RequestError::Unanswered("nothing was heard of it".to_owned()))?;
+    super::leaves(subject);
+    let answered = timeout_at(deadline, client.send_request(subject.to_owned(), asked)).await;
+    super::is_answered(subject);
+    let answered =
+        answered.map_err(|_| RequestError::Unanswered("nothing was heard of it".to_owned()))?;
     let message = answered.map_err(|why| {
         RequestError::Unanswered(match why.kind() {
             RequestErrorKind::NoResponders => "no server takes such requests".to_owned(),

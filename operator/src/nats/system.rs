@@ -163,10 +163,10 @@ async fn reload_once(
         what,
         patience,
     };
-    let message = timeout(patience, client.request(subject, "".into()))
-        .await
-        .map_err(|_| silent())?
-        .map_err(|_| silent())?;
+    super::leaves(&subject);
+    let answered = timeout(patience, client.request(subject.clone(), "".into())).await;
+    super::is_answered(&subject);
+    let message = answered.map_err(|_| silent())?.map_err(|_| silent())?;
     let refused = |why: String| SystemError::Refused {
         server: name(),
         what,

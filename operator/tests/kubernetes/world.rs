@@ -90,5 +90,8 @@ pub fn read(found: &DynamicObject) -> Observed {
 
 /// Whether a value is made once and for ever, and not worked out from others.
 pub fn is_made_once(entry: &str) -> bool {
-    !entry.starts_with("-servers/") && !entry.ends_with(".conf")
+    let is_worked_out = ["-servers/", "-in-force/"]
+        .iter()
+        .any(|of| entry.starts_with(of));
+    !is_worked_out && !entry.ends_with(".conf")
 }

@@ -9,7 +9,7 @@ use svom_plan::kubernetes::{
 };
 use svom_plan::material::Material;
 use svom_plan::topology::Topology;
-use svom_plan::valid::{Issuer, UserName};
+use svom_plan::valid::UserName;
 
 use super::Pass;
 use super::judge::Asked;
@@ -58,21 +58,6 @@ pub(super) struct Minted {
 }
 
 impl Pass<'_> {
-    /// Everything that there is of the bus.
-    pub(super) async fn gather(&self, state: &InForce) -> Result<Gathered, ApiError> {
-        let issuer = match &state.valid.tls.issuer {
-            Issuer::Brought { secret } => Some(secret.as_str()),
-            Issuer::Managed { .. } => None,
-        };
-        let users = state.valid.users.values();
-        let brought: Vec<&str> = issuer
-            .into_iter()
-            .chain(users.filter_map(|user| user.secret.as_deref()))
-            .collect();
-        let name = &self.identity.name;
-        Gathered::look(&self.api, name, state.valid.replicas, &brought).await
-    }
-
     /// Brings about the objects of the aim, or where its secrets cannot be had those of what is left of
     /// the state in force.
     pub(super) async fn apply(

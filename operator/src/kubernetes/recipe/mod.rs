@@ -10,8 +10,10 @@ mod judge;
 mod live;
 mod reading;
 mod report;
+mod rest;
 mod workload;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -20,12 +22,13 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use svom_crds::SvomMessagingStatus;
+use svom_plan::UnixSeconds;
 use svom_plan::kubernetes::Identity;
 use svom_plan::status::{Findings, is_ready, is_settled};
-use svom_plan::{UnixSeconds, pki};
 
 use super::api::{Api, ApiError};
 use super::controller::{Failure, Key, Next, Observed, Reconcile};
+use super::gathered::Gathered;
 use super::lease::Leading;
 use super::metrics::Buses;
 use super::process::Tools;
@@ -33,6 +36,7 @@ use super::write::WithoutEffect;
 use crate::bus::Live;
 use crate::clock::now;
 use judge::{Aim, Judgement};
+use rest::{AtRest, Made};
 
 /// What the API server answers where an object is not as its definition says.
 const INVALID: u16 = 422;
@@ -56,6 +60,7 @@ pub struct Recipe {
 struct Known {
     live: Option<Live>,
     without_effect: WithoutEffect,
+    at_rest: Option<AtRest>,
 }
 
 /// One look at one bus, and what is done about it.
@@ -112,8 +117,9 @@ impl Reconcile for Recipe {
             name: key.name.clone(),
             uid: resource.metadata.uid.clone().unwrap_or_default(),
         };
+        let writes = Cell::new(0);
         let mut pass = Pass {
-            api: Api::new(&self.client, &key.namespace, leading),
+            api: Api::new(&self.client, &key.namespace, leading, &writes),
             process: &self.process,
             key,
             buses: &self.buses,
@@ -143,6 +149,9 @@ impl Reconcile for Recipe {
 
 impl Pass<'_> {
     async fn run(&mut self) -> Result<Next, ApiError> {
+        if let Some(made) = self.as_before().await? {
+            return self.look_and_report(made).await;
+        }
         match self.judge().await? {
             Judgement::Unusable(problems) => match self.report_unusable(&problems).await {
                 // A resource that its definition does not take any more takes no status either.
@@ -156,23 +165,40 @@ impl Pass<'_> {
                 self.report_not_begun(&wanted).await?;
                 Ok(Next::WhenSomethingChanges)
             }
-            Judgement::Aim(aim) => self.bring_about(*aim).await,
+            Judgement::Aim(aim) => {
+                let made = self.bring_about(*aim).await?;
+                self.look_and_report(made).await
+            }
         }
     }
 
-    /// Brings one state about, as far as that goes now, and reports.
-    async fn bring_about(&mut self, aim: Aim) -> Result<Next, ApiError> {
+    /// Brings the objects of one state about, as far as that goes now.
+    async fn bring_about(&mut self, aim: Aim) -> Result<Made, ApiError> {
         let Aim {
             wanted,
             less,
             mut asked,
         } = aim;
         self.announce(&wanted, &asked).await?;
-        let mut gathered = self.gather(&wanted).await?;
-        let mut applied = self
+        let listed = self.list(&wanted).await?;
+        let mut gathered = Gathered::read(&self.identity.name, &listed)?;
+        let applied = self
             .apply(&wanted, &less, &mut gathered, &mut asked)
             .await?;
-        let found = self.look(&mut applied, &mut gathered, asked.formed).await?;
+        Ok(Made {
+            versions: listed.versions,
+            gathered,
+            asked,
+            applied,
+        })
+    }
+
+    /// Looks at the servers, sees to what is theirs, and reports.
+    async fn look_and_report(&mut self, mut made: Made) -> Result<Next, ApiError> {
+        let formed = made.asked.formed;
+        let found = self
+            .look(&mut made.applied, &mut made.gathered, formed)
+            .await?;
         match &self.known.live {
             Some(live) => {
                 let reading = reading::reading(live, &found);
@@ -180,16 +206,15 @@ impl Pass<'_> {
             }
             None => self.buses.remove(self.key),
         }
-        let status = self.report(&applied, &gathered, &asked, found).await?;
-        Ok(self.next(&status, &applied))
+        let status = self.report(&made, found).await?;
+        let renewal = made.next_renewal();
+        let next = self.next(&status, renewal);
+        self.known.at_rest = self.rests(made, &status, renewal);
+        Ok(next)
     }
 
-    fn next(&self, status: &SvomMessagingStatus, applied: &apply::Applied) -> Next {
-        let renewal = applied.minted.as_ref().and_then(|minted| {
-            pki::next_renewal(&applied.state.valid, &minted.topology, &minted.material)
-        });
+    fn next(&self, status: &SvomMessagingStatus, renewal: Option<UnixSeconds>) -> Next {
         let until_renewal = renewal
-            .filter(|_| !applied.state.valid.paused)
             .map(|due| due.saturating_sub(self.now).max(1))
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map_or(WELL, Duration::from_secs);

@@ -8,12 +8,11 @@ use svom_plan::kubernetes::{InForce, external_url, external_websocket_url, names
 use svom_plan::status::{Findings, Setting, Underway, status, underway, unusable};
 use svom_plan::{Problem, handout};
 
-use super::apply::Applied;
 use super::judge::Asked;
+use super::rest::Made;
 use super::{Pass, nothing_found};
 use crate::kubernetes::api::ApiError;
 use crate::kubernetes::events;
-use crate::kubernetes::gathered::Gathered;
 
 impl Pass<'_> {
     /// Tells that a resource is being brought about before it is: who asks meanwhile must not be told the
@@ -77,11 +76,15 @@ impl Pass<'_> {
     /// Tells what was found.
     pub(super) async fn report(
         &mut self,
-        applied: &Applied,
-        gathered: &Gathered,
-        asked: &Asked,
+        made: &Made,
         mut found: Findings,
     ) -> Result<SvomMessagingStatus, ApiError> {
+        let Made {
+            gathered,
+            asked,
+            applied,
+            ..
+        } = made;
         found.refused.extend(asked.refused.iter().cloned());
         found.problems.clone_from(&asked.problems);
         found.waiting.clone_from(&asked.waiting);

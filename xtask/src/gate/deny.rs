@@ -52,7 +52,7 @@ fn installed() -> anyhow::Result<PathBuf> {
     let mut install = Tool::cargo([
         "install",
         "--locked",
-        // It is built in half the time, and runs for a second.
+        // Optimised, it takes two and a half minutes to build, and runs for a second.
         "--debug",
         "cargo-deny",
         "--version",

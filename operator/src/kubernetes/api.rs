@@ -152,7 +152,7 @@ pub struct Api<'a> {
     client: &'a Client,
     namespace: &'a str,
     leading: &'a Leading,
-    writes: &'a Cell<usize>,
+    wrote: &'a Cell<bool>,
 }
 
 impl fmt::Debug for Api<'_> {
@@ -162,24 +162,24 @@ impl fmt::Debug for Api<'_> {
 }
 
 impl<'a> Api<'a> {
-    /// The API server, for one namespace; writes that were tried are counted.
+    /// The API server, for one namespace; `wrote` is told once a write is tried.
     pub fn new(
         client: &'a Client,
         namespace: &'a str,
         leading: &'a Leading,
-        writes: &'a Cell<usize>,
+        wrote: &'a Cell<bool>,
     ) -> Self {
         Self {
             client,
             namespace,
             leading,
-            writes,
+            wrote,
         }
     }
 
     /// Whether a write was tried.
     pub fn has_written(&self) -> bool {
-        self.writes.get() > 0
+        self.wrote.get()
     }
 
     /// The list of a kind's objects with the labels of the bus of this name, as it comes.
@@ -326,7 +326,7 @@ impl<'a> Api<'a> {
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<String, ApiError> {
         self.leading.check()?;
-        self.writes.set(self.writes.get() + 1);
+        self.wrote.set(true);
         self.call(what, request).await
     }
 

@@ -117,9 +117,9 @@ impl Reconcile for Recipe {
             name: key.name.clone(),
             uid: resource.metadata.uid.clone().unwrap_or_default(),
         };
-        let writes = Cell::new(0);
+        let wrote = Cell::new(false);
         let mut pass = Pass {
-            api: Api::new(&self.client, &key.namespace, leading, &writes),
+            api: Api::new(&self.client, &key.namespace, leading, &wrote),
             process: &self.process,
             key,
             buses: &self.buses,

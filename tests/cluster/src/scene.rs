@@ -198,6 +198,18 @@ impl Scene {
         self.kubectl().apply(&resource.to_string())
     }
 
+    /// Does this while no pod can be made, so that a server that goes is away for as long: its pod may be
+    /// back before anybody looked.
+    ///
+    /// # Errors
+    /// When kubectl refuses, or what is done fails.
+    pub fn without_new_pods(&self, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.run(&["create", "quota", "none", "--hard=pods=0"])?;
+        let done = meanwhile();
+        self.run(&["delete", "quota", "none"])?;
+        done
+    }
+
     /// The one wait.
     ///
     /// # Errors

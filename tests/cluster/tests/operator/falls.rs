@@ -117,24 +117,38 @@ fn published_through(
     let words = ["load", "data.vhf", fall.seconds(), load, LOG];
     std::thread::scope(|scope| -> Result<()> {
         let publishing = scope.spawn(|| scene.ask_for(&publisher, &words));
-        let provoked = faults.provoke(fall.of(scene, &server, node))?;
-        // A container that is killed is back before anybody may have looked.
-        if !matches!(fall, Fall::Killed) {
-            eventually("the fall to be told", || {
-                let (ready, reason, _) = scene.condition("fsc", "Ready")?;
-                ensure!(ready == "False", "{reason}");
-                Ok(())
-            })?;
-        }
-        match provoked {
-            Provoked::InForce(injected) => injected.heal()?,
-            Provoked::Skipped(why) => bail!(why),
-        }
+        let fault = fall.of(scene, &server, node);
+        match fall {
+            // It is back before anybody may have looked.
+            Fall::Killed => provoked(faults, fault, || Ok(())),
+            Fall::Deleted => scene.without_new_pods(|| provoked(faults, fault, || told(scene))),
+            Fall::Crashed => provoked(faults, fault, || told(scene)),
+        }?;
         let publishing = publishing.join();
         publishing.map_err(|_| anyhow::anyhow!("the publisher panicked"))?
     })?;
     let sent = scene.in_pod(&publisher, &["cat", LOG])?;
     Ok(sent.lines().map(str::to_owned).collect())
+}
+
+/// Runs this while a fault is in force.
+fn provoked(faults: &Faults, fault: Fault, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+    match faults.provoke(fault)? {
+        Provoked::InForce(injected) => {
+            meanwhile()?;
+            injected.heal()
+        }
+        Provoked::Skipped(why) => bail!(why),
+    }
+}
+
+/// Waits until the status says that the bus is not whole.
+fn told(scene: &Scene) -> Result<()> {
+    eventually("the fall to be told", || {
+        let (ready, reason, _) = scene.condition("fsc", "Ready")?;
+        ensure!(ready == "False", "{reason}");
+        Ok(())
+    })
 }
 
 /// What a reader of the durable gets until it has had so many messages of a load.
